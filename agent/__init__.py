@@ -1,0 +1,1 @@
+"""The agent of a node: drives the local Docker Engine, the overlay, nftables and DNS."""

@@ -1,0 +1,207 @@
+"""Objects: specs as the cluster holds them, with what was decided and observed.
+
+Every object has the `version` of the log index that last changed it. Times are seconds since the
+epoch and
+come from the command that caused the change, never from a clock read here.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from stackctl.model import specs
+from stackctl.model.structs import Model
+from stackctl.model.task_state import TaskState
+
+
+class NodeRole(StrEnum):
+    """Whether the node takes part in the managers' agreement."""
+
+    MANAGER = "manager"
+    WORKER = "worker"
+
+
+class Availability(StrEnum):
+    """What the operator allows the node: new tasks, only those it has, or none."""
+
+    ACTIVE = "active"
+    PAUSE = "pause"
+    DRAIN = "drain"
+
+
+class NodeState(StrEnum):
+    """What the leader knows of the node: not heard of yet, heard lately, or silent for too long."""
+
+    UNKNOWN = "unknown"
+    READY = "ready"
+    DOWN = "down"
+
+
+class NodeDescription(Model, frozen=True, kw_only=True):
+    """What an agent says of its node."""
+
+    hostname: str
+    nano_cpus: int
+    memory_bytes: int
+    os: str = "linux"
+    arch: str = "x86_64"
+    engine_version: str = ""
+    engine_labels: Mapping[str, str] = {}
+    data_address: str = ""  # address of the underlay that VXLAN packets go to
+    routes: tuple[str, ...] = ()  # CIDRs of the node's own routes, which overlays must avoid
+    agent_version: str = ""
+
+
+class Node(Model, frozen=True, kw_only=True):
+    """A member of the cluster."""
+
+    id: str
+    role: NodeRole
+    description: NodeDescription
+    availability: Availability = Availability.ACTIVE
+    labels: Mapping[str, str] = {}
+    state: NodeState = NodeState.UNKNOWN
+    state_message: str = ""
+    state_at: float = 0
+    session_manager_id: str = ""  # node id of the manager that its agent is connected to
+    created_at: float = 0
+    version: int = 0
+
+    @property
+    def hostname(self) -> str:
+        """The node's name for people."""
+        return self.description.hostname
+
+
+class TaskStatus(Model, frozen=True, kw_only=True):
+    """What was last observed of a task."""
+
+    state: TaskState = TaskState.NEW
+    at: float = 0
+    message: str = ""
+    error: str = ""
+    container_id: str = ""
+    exit_code: int | None = None
+
+
+class Task(Model, frozen=True, kw_only=True):
+    """One attempt to run one container on one node; never moved, never used again."""
+
+    id: str
+    service_id: str
+    slot: int  # from 1; 0 for a task of a global service
+    revision: int  # which task spec of the service
+    desired_state: TaskState = TaskState.RUNNING
+    desired_at: float = 0
+    status: TaskStatus = TaskStatus()
+    node_id: str = ""
+    addresses: Mapping[str, str] = {}  # network id -> address without prefix length
+    host_ports: tuple[specs.PortSpec, ...] = ()  # host-mode ports as published on its node
+    created_at: float = 0
+    start_after: float = 0  # RUNNING is desired from this time on (restart delay)
+    cause: str = ""  # in words, why it was created
+    end_cause: str = ""  # in words, why it is to end
+    release_at: float = (
+        0  # >0: left the endpoints of every node at this time, its agent may stop it
+    )
+    version: int = 0
+
+
+class UpdateState(StrEnum):
+    """Where a rolling update stands."""
+
+    UPDATING = "updating"
+    PAUSED = "paused"
+    COMPLETED = "completed"
+    ROLLBACK_STARTED = "rollback_started"
+    ROLLBACK_PAUSED = "rollback_paused"
+    ROLLBACK_COMPLETED = "rollback_completed"
+
+
+class UpdateStatus(Model, frozen=True, kw_only=True):
+    """The rolling update that a service is in, or the last one it was in."""
+
+    state: UpdateState
+    started_at: float
+    message: str = ""
+    completed_at: float = 0
+    dirty_slots: int = 0  # how many slots it set out to change
+    failed_task_ids: tuple[str, ...] = ()  # its tasks that failed within the monitor time
+    next_at: float = 0  # earliest time of the next slot (update delay)
+    task_ids: tuple[str, ...] = ()  # tasks that this update created
+
+
+class Endpoint(Model, frozen=True, kw_only=True):
+    """What the manager allocated for a service: virtual IPs and published ports."""
+
+    vips: Mapping[str, str] = {}  # network id -> virtual IP
+    ports: tuple[specs.PortSpec, ...] = ()  # with every `published` settled
+
+
+class Service(Model, frozen=True, kw_only=True):
+    """A service: its spec, the task specs in use, and where its update stands."""
+
+    id: str
+    spec: specs.ServiceSpec
+    revision: int = 1  # number of the current task spec
+    task_specs: Mapping[
+        int, specs.TaskSpec
+    ] = {}  # revision -> task spec, for every task that exists
+    previous_spec: specs.ServiceSpec | None = None
+    endpoint: Endpoint = Endpoint()
+    update_status: UpdateStatus | None = None
+    stack_name: str = ""
+    created_at: float = 0
+    updated_at: float = 0
+    removing: bool = False  # asked to go; deleted when its last task has ended
+    version: int = 0
+
+    @property
+    def name(self) -> str:
+        """Its full name."""
+        return self.spec.name
+
+
+class Network(Model, frozen=True, kw_only=True):
+    """An overlay network: what was asked and what was allocated."""
+
+    id: str
+    spec: specs.NetworkSpec
+    vni: int = 0
+    subnet: str = ""  # CIDR
+    gateways: Mapping[str, str] = {}  # node id -> the node's own address on this network
+    stack_name: str = ""
+    created_at: float = 0
+    removing: bool = False  # deleted when the last task on it has ended
+    version: int = 0
+
+    @property
+    def name(self) -> str:
+        """Its full name."""
+        return self.spec.name
+
+
+class Config(Model, frozen=True, kw_only=True):
+    """A config by content; tasks refer to it by id."""
+
+    id: str
+    spec: specs.ConfigSpec
+    stack_name: str = ""
+    created_at: float = 0
+    removing: bool = False
+    version: int = 0
+
+    @property
+    def name(self) -> str:
+        """Its full name."""
+        return self.spec.name
+
+
+class Stack(Model, frozen=True, kw_only=True):
+    """A stack: the name under which services, networks and configs were deployed together."""
+
+    name: str
+    created_at: float
+    updated_at: float
+    revision: int = 1
+    removing: bool = False
+    version: int = 0

@@ -1,0 +1,274 @@
+"""Specs: what the user asked. The system never alters a spec; what it found out is in `objects`.
+
+Units: CPU in nano-CPUs (10⁹ = one core), memory in bytes, durations in seconds, times in seconds
+since the
+epoch. Names of services, networks, configs and volumes are full names (`juergenapp_web`).
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from stackctl.model.structs import StrictModel
+
+NAMESPACE_LABEL = "com.docker.stack.namespace"
+
+NANO = 1_000_000_000
+
+
+class RestartCondition(StrEnum):
+    """When an ended task is replaced."""
+
+    ANY = "any"
+    ON_FAILURE = "on-failure"
+    NONE = "none"
+
+
+class FailureAction(StrEnum):
+    """What a rolling update does when too many of its tasks fail."""
+
+    PAUSE = "pause"
+    CONTINUE = "continue"
+    ROLLBACK = "rollback"
+
+
+class UpdateOrder(StrEnum):
+    """Whether a slot's old task stops before its new one starts, or after."""
+
+    STOP_FIRST = "stop-first"
+    START_FIRST = "start-first"
+
+
+class Mode(StrEnum):
+    """How many tasks a service has: a number of slots, or one on each eligible node."""
+
+    REPLICATED = "replicated"
+    GLOBAL = "global"
+
+
+class PortMode(StrEnum):
+    """Published on every node through the mesh, or on the task's own node only."""
+
+    INGRESS = "ingress"
+    HOST = "host"
+
+
+class EndpointMode(StrEnum):
+    """Whether the service's name resolves to a virtual IP or to the tasks' own addresses."""
+
+    VIP = "vip"
+    DNSRR = "dnsrr"
+
+
+class MountKind(StrEnum):
+    """What is mounted into the container."""
+
+    BIND = "bind"
+    VOLUME = "volume"
+    TMPFS = "tmpfs"
+
+
+class Healthcheck(StrictModel, frozen=True, kw_only=True):
+    """The engine's health check; a duration or count of 0 inherits the image's or engine's
+    default."""
+
+    test: tuple[
+        str, ...
+    ] = ()  # ("CMD", …), ("CMD-SHELL", text) or ("NONE",); () inherits the image's
+    interval_seconds: float = 0
+    timeout_seconds: float = 0
+    retries: int = 0
+    start_period_seconds: float = 0
+    start_interval_seconds: float = 0
+
+
+class Mount(StrictModel, frozen=True, kw_only=True):
+    """One mount; `source` is a path (bind), a full volume name (volume; "" is anonymous) or ""
+    (tmpfs)."""
+
+    kind: MountKind
+    target: str
+    source: str = ""
+    read_only: bool = False
+    propagation: str = ""  # bind only
+    create_source: bool = False  # bind only: make the folder on the node when absent
+    no_copy: bool = False  # volume only
+    subpath: str = ""  # volume only
+    volume_driver: str = ""
+    volume_driver_options: Mapping[str, str] = {}
+    volume_labels: Mapping[str, str] = {}
+    tmpfs_size_bytes: int = 0
+    tmpfs_mode: int = 0
+
+
+class ConfigReference(StrictModel, frozen=True, kw_only=True):
+    """A config (or secret) as a file in the container."""
+
+    name: str  # full name of the config
+    target: str  # absolute path in the container
+    uid: str = "0"
+    gid: str = "0"
+    mode: int = 0o444
+
+
+class Ulimit(StrictModel, frozen=True, kw_only=True):
+    """One resource limit of the container's processes."""
+
+    name: str
+    soft: int
+    hard: int
+
+
+class LogDriver(StrictModel, frozen=True, kw_only=True):
+    """The engine's log driver for a container."""
+
+    name: str = ""
+    options: Mapping[str, str] = {}
+
+
+class ContainerSpec(StrictModel, frozen=True, kw_only=True):
+    """The container of a task. None, "" and () mean: whatever the image says."""
+
+    image: str
+    entrypoint: tuple[str, ...] | None = None
+    command: tuple[str, ...] | None = None
+    environment: tuple[str, ...] = ()  # "KEY=value", sorted
+    labels: Mapping[str, str] = {}
+    hostname: str = ""
+    working_dir: str = ""
+    user: str = ""
+    groups: tuple[str, ...] = ()
+    init: bool | None = None
+    tty: bool = False
+    stdin_open: bool = False
+    read_only: bool = False
+    privileged: bool = False
+    stop_signal: str = ""
+    stop_grace_period_seconds: float | None = None  # None is the engine's 10 s
+    healthcheck: Healthcheck | None = None
+    mounts: tuple[Mount, ...] = ()
+    configs: tuple[ConfigReference, ...] = ()
+    extra_hosts: tuple[str, ...] = ()  # "name:address"
+    dns: tuple[str, ...] = ()  # servers for foreign names, instead of the node's own
+    dns_search: tuple[str, ...] = ()
+    dns_options: tuple[str, ...] = ()
+    cap_add: tuple[str, ...] = ()
+    cap_drop: tuple[str, ...] = ()
+    security_options: tuple[str, ...] = ()
+    sysctls: Mapping[str, str] = {}
+    ulimits: tuple[Ulimit, ...] = ()
+    shm_size_bytes: int = 0
+    log_driver: LogDriver | None = None
+
+
+class Resources(StrictModel, frozen=True, kw_only=True):
+    """An amount: of what a task may use (limits) or must find free (reservations). 0 is none
+    stated."""
+
+    nano_cpus: int = 0
+    memory_bytes: int = 0
+    pids: int = 0
+
+
+class RestartPolicy(StrictModel, frozen=True, kw_only=True):
+    """When and how an ended task is replaced.
+
+    `delay_seconds` None means back-off: the first restart at once, then doubling. A stated delay
+    is obeyed
+    exactly. `attempts_max` counts restarts (0 is without limit) within `window_seconds` (0 is for
+    ever).
+    """
+
+    condition: RestartCondition = RestartCondition.ANY
+    delay_seconds: float | None = None
+    attempts_max: int = 0
+    window_seconds: float = 0
+
+
+class UpdatePolicy(StrictModel, frozen=True, kw_only=True):
+    """How slots move from one task spec to another, forwards (update) or backwards (rollback)."""
+
+    parallelism: int = 1  # 0 is all at once
+    delay_seconds: float = 0
+    monitor_seconds: float = 5
+    failure_action: FailureAction = FailureAction.PAUSE
+    max_failure_ratio: float = 0
+    order: UpdateOrder = UpdateOrder.STOP_FIRST
+
+
+class Placement(StrictModel, frozen=True, kw_only=True):
+    """Where tasks may run: constraints all hold; spread descriptors shape the choice among the
+    rest."""
+
+    constraints: tuple[str, ...] = ()
+    spread: tuple[str, ...] = ()
+    replicas_per_node_max: int = 0  # 0 is without limit
+
+
+class NetworkAttachment(StrictModel, frozen=True, kw_only=True):
+    """A service on a network, with the names that it has there beside its own."""
+
+    network: str  # full name of the network
+    aliases: tuple[str, ...] = ()
+
+
+class PortSpec(StrictModel, frozen=True, kw_only=True):
+    """A published port; `published` 0 lets the manager choose."""
+
+    target: int
+    published: int = 0
+    protocol: str = "tcp"
+    mode: PortMode = PortMode.INGRESS
+
+
+class TaskSpec(StrictModel, frozen=True, kw_only=True):
+    """Everything that makes one task differ from another: a change here replaces tasks."""
+
+    container: ContainerSpec
+    limits: Resources = Resources()
+    reservations: Resources = Resources()
+    restart: RestartPolicy = RestartPolicy()
+    placement: Placement = Placement()
+    networks: tuple[NetworkAttachment, ...] = ()
+    force_update: int = 0
+
+
+class ServiceSpec(StrictModel, frozen=True, kw_only=True):
+    """What the user asked of a service."""
+
+    name: str  # full name, `juergenapp_web`
+    task: TaskSpec
+    labels: Mapping[str, str] = {}
+    mode: Mode = Mode.REPLICATED
+    replicas: int = 1  # replicated only
+    update: UpdatePolicy = UpdatePolicy()
+    rollback: UpdatePolicy = UpdatePolicy()
+    endpoint_mode: EndpointMode = EndpointMode.VIP
+    ports: tuple[PortSpec, ...] = ()
+
+
+class NetworkSpec(StrictModel, frozen=True, kw_only=True):
+    """What the user asked of a network."""
+
+    name: str
+    labels: Mapping[str, str] = {}
+    internal: bool = False
+    attachable: bool = False
+    subnet: str = ""  # CIDR; "" lets the manager choose
+    driver_options: Mapping[str, str] = {}
+
+
+class ConfigSpec(StrictModel, frozen=True, kw_only=True):
+    """A file handed to containers; its content is part of the spec."""
+
+    name: str
+    content: bytes
+    labels: Mapping[str, str] = {}
+
+
+class StackSpec(StrictModel, frozen=True, kw_only=True):
+    """A whole stack: what one Compose file says."""
+
+    name: str
+    services: tuple[ServiceSpec, ...] = ()
+    networks: tuple[NetworkSpec, ...] = ()
+    configs: tuple[ConfigSpec, ...] = ()

@@ -1,0 +1,1 @@
+"""Model to bytes and back: the agent protocol, the API's bodies, join tokens."""
