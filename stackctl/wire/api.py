@@ -1,0 +1,218 @@
+"""The bodies of the HTTP API: what people's tools read and write, as JSON.
+
+Views are built from state for reading; they carry names beside ids so that a reader needs one
+request per table. Times are seconds since the epoch; states are Swarm's words in lower case.
+Requests are strict: an unknown field is refused.
+"""
+
+from collections.abc import Mapping
+
+from stackctl.model import objects, specs
+from stackctl.model.structs import Model, StrictModel
+
+
+class ErrorBody(Model, frozen=True, kw_only=True):
+    """Every answer with a status of 400 or above.
+
+    `kind` is one of input, unknown-name, conflict, denied, unavailable, internal; `exit_code` is
+    the CLI's.
+    """
+
+    kind: str
+    message: str
+    hint: str = ""
+    exit_code: int = 1
+
+
+class ClusterView(Model, frozen=True, kw_only=True):
+    """The cluster as the answering manager sees it. Tokens are shown to local and manager callers
+    only.
+    """
+
+    cluster_id: str
+    manager_id: str  # the manager that answers
+    leader_id: str  # "" without a leader
+    term: int
+    index: int  # newest applied log index of the answering manager
+    managers: tuple[str, ...] = ()  # node ids
+    addresses: tuple[str, ...] = ()  # "address:port" of every manager's API
+    version: str = ""
+    leader: str = ""  # host name of the leader
+    worker_join_token: str = ""
+    manager_join_token: str = ""
+
+
+class NodeView(Model, frozen=True, kw_only=True):
+    """One node."""
+
+    id: str
+    hostname: str
+    role: str
+    availability: str
+    state: str  # unknown | ready | down
+    state_message: str
+    state_at: float
+    manager_status: str  # leader | reachable | unreachable | ""
+    is_self: bool  # the manager that answers runs on it
+    engine_version: str
+    address: str
+    nano_cpus: int
+    memory_bytes: int
+    reserved_nano_cpus: int
+    reserved_memory_bytes: int
+    tasks_running: int
+    labels: Mapping[str, str] = {}
+    engine_labels: Mapping[str, str] = {}
+    os: str = ""
+    arch: str = ""
+    created_at: float = 0
+    version: int = 0
+
+
+class NodeUpdate(StrictModel, frozen=True, kw_only=True):
+    """PATCH of a node: what is None stays."""
+
+    availability: objects.Availability | None = None
+    label_add: Mapping[str, str] = {}
+    label_remove: tuple[str, ...] = ()
+
+
+class StackView(Model, frozen=True, kw_only=True):
+    """One stack."""
+
+    name: str
+    services: int
+    revision: int
+    created_at: float
+    updated_at: float
+    removing: bool = False
+
+
+class Change(Model, frozen=True, kw_only=True):
+    """One thing that a deploy changed (or would change), with the reason in words."""
+
+    action: str  # create | update | remove | unchanged
+    kind: str  # service | network | config
+    name: str
+    cause: str = ""
+
+
+class DeployResult(Model, frozen=True, kw_only=True):
+    """What PUT of a stack did. `index` is the log index of the change, for waiting."""
+
+    name: str
+    revision: int
+    index: int
+    changes: tuple[Change, ...] = ()
+
+
+class PortView(Model, frozen=True, kw_only=True):
+    """A published port."""
+
+    published: int
+    target: int
+    protocol: str
+    mode: str
+
+
+class UpdateView(Model, frozen=True, kw_only=True):
+    """Where a service's rolling update stands."""
+
+    state: str  # updating | paused | completed | rollback_started | rollback_paused | rollback_completed
+    message: str
+    started_at: float
+    completed_at: float = 0
+
+
+class ServiceView(Model, frozen=True, kw_only=True):
+    """One service, without its whole spec."""
+
+    id: str
+    name: str
+    stack: str
+    mode: str  # replicated | global
+    running: int  # tasks observed running on nodes that are up, and wanted
+    desired: int
+    image: str
+    replicas_per_node_max: int = 0
+    ports: tuple[PortView, ...] = ()
+    labels: Mapping[str, str] = {}
+    update: UpdateView | None = None
+    removing: bool = False
+    revision: int = 1
+    created_at: float = 0
+    updated_at: float = 0
+    version: int = 0
+
+
+class ServiceDetail(Model, frozen=True, kw_only=True):
+    """One service whole: the view, what was asked, what was allocated."""
+
+    service: ServiceView
+    spec: specs.ServiceSpec
+    previous_spec: specs.ServiceSpec | None = None
+    endpoint: objects.Endpoint = objects.Endpoint()
+
+
+class ScaleRequest(StrictModel, frozen=True, kw_only=True):
+    """POST to a service's scale."""
+
+    replicas: int
+
+
+class TaskView(Model, frozen=True, kw_only=True):
+    """One task. `is_current` is false for history: tasks that are no longer wanted or have ended."""
+
+    id: str
+    name: str
+    service_id: str
+    service: str
+    stack: str
+    slot: int
+    image: str
+    node_id: str
+    node: str  # host name of the node, "" while unplaced
+    node_state: str  # state of that node, "" while unplaced
+    desired_state: str
+    state: str
+    state_at: float
+    message: str
+    error: str
+    cause: str
+    end_cause: str
+    created_at: float
+    is_current: bool
+    revision: int = 1
+    container_id: str = ""
+    exit_code: int | None = None
+    ports: tuple[PortView, ...] = ()
+    addresses: Mapping[str, str] = {}  # network name -> address
+
+
+class NetworkView(Model, frozen=True, kw_only=True):
+    """One network."""
+
+    id: str
+    name: str
+    stack: str
+    subnet: str
+    vni: int
+    removing: bool = False
+
+
+class LogLine(Model, frozen=True, kw_only=True):
+    """One line of `GET …/logs`, which answers one JSON object per line."""
+
+    at: float
+    task_id: str
+    task: str
+    node: str
+    source: str
+    text: str
+    error: str = ""  # set instead of text when a node's part of the stream ended with a fault
+
+
+class ChangesView(Model, frozen=True, kw_only=True):
+    """Answer of the long poll `GET /v1/changes?after=INDEX&timeout=SECONDS`."""
+
+    index: int
