@@ -92,18 +92,28 @@ class Task(Model, frozen=True, kw_only=True):
     revision: int  # which task spec of the service
     desired_state: TaskState = TaskState.RUNNING
     desired_at: float = 0
+    desired_version: int = 0  # log index at which the desired state last changed
     status: TaskStatus = TaskStatus()
-    node_id: str = ""
+    running_at: float = 0  # when it was first observed RUNNING; 0 never
+    node_id: str = ""  # of a global task: from the start; of others: once scheduled
     addresses: Mapping[str, str] = {}  # network id -> address without prefix length
     host_ports: tuple[specs.PortSpec, ...] = ()  # host-mode ports as published on its node
     created_at: float = 0
-    start_after: float = 0  # RUNNING is desired from this time on (restart delay)
+    start_after: float = 0  # with desired READY: RUNNING is desired from this time on
     cause: str = ""  # in words, why it was created
     end_cause: str = ""  # in words, why it is to end
-    release_at: float = (
-        0  # >0: left the endpoints of every node at this time, its agent may stop it
-    )
+    released: bool = False  # no node balances to it any longer: its agent may stop it
     version: int = 0
+
+    @property
+    def is_wanted(self) -> bool:
+        """True while it should be created, run or complete."""
+        return self.desired_state <= TaskState.COMPLETE
+
+    @property
+    def has_ended(self) -> bool:
+        """True when it will never run again."""
+        return self.status.state > TaskState.RUNNING
 
 
 class UpdateState(StrEnum):
@@ -124,10 +134,8 @@ class UpdateStatus(Model, frozen=True, kw_only=True):
     started_at: float
     message: str = ""
     completed_at: float = 0
-    dirty_slots: int = 0  # how many slots it set out to change
-    failed_task_ids: tuple[str, ...] = ()  # its tasks that failed within the monitor time
-    next_at: float = 0  # earliest time of the next slot (update delay)
-    task_ids: tuple[str, ...] = ()  # tasks that this update created
+    slots: int = 0  # how many slots it set out to change
+    failed_slots: tuple[str, ...] = ()  # slots of which a task failed within the monitor time
 
 
 class Endpoint(Model, frozen=True, kw_only=True):
@@ -143,10 +151,12 @@ class Service(Model, frozen=True, kw_only=True):
     id: str
     spec: specs.ServiceSpec
     revision: int = 1  # number of the current task spec
-    task_specs: Mapping[
-        int, specs.TaskSpec
-    ] = {}  # revision -> task spec, for every task that exists
+    revision_last: int = 1  # highest number ever given
+    # revision -> task spec, and revision -> config name -> config id; of every task that exists
+    task_specs: Mapping[int, specs.TaskSpec] = {}
+    config_ids: Mapping[int, Mapping[str, str]] = {}
     previous_spec: specs.ServiceSpec | None = None
+    previous_revision: int = 0
     endpoint: Endpoint = Endpoint()
     update_status: UpdateStatus | None = None
     stack_name: str = ""
@@ -169,6 +179,7 @@ class Network(Model, frozen=True, kw_only=True):
     vni: int = 0
     subnet: str = ""  # CIDR
     gateways: Mapping[str, str] = {}  # node id -> the node's own address on this network
+    address_next: int = 0  # where the search for a free address starts, as an offset in the subnet
     stack_name: str = ""
     created_at: float = 0
     removing: bool = False  # deleted when the last task on it has ended
@@ -181,7 +192,10 @@ class Network(Model, frozen=True, kw_only=True):
 
 
 class Config(Model, frozen=True, kw_only=True):
-    """A config by content; tasks refer to it by id."""
+    """One content of a config; a changed content under the same name is another object.
+
+    Tasks refer to it by id, so that a rollback finds the content it had.
+    """
 
     id: str
     spec: specs.ConfigSpec
@@ -204,4 +218,21 @@ class Stack(Model, frozen=True, kw_only=True):
     updated_at: float
     revision: int = 1
     removing: bool = False
+    version: int = 0
+
+
+class Cluster(Model, frozen=True, kw_only=True):
+    """The cluster itself: its identity, the secrets of its join tokens, the allocators' cursors.
+
+    Cursors make allocation next-fit: what was just freed is not given out again at once, because
+    some node may not have let go of it yet.
+    """
+
+    id: str
+    worker_secret: str
+    manager_secret: str
+    authority_digest: str  # of the CA certificate; stands in every join token
+    created_at: float = 0
+    vni_next: int = 4096
+    subnet_next: int = 0
     version: int = 0

@@ -1,0 +1,1 @@
+"""The replicated state machine: cluster state, commands, what applying one changes, queries."""

@@ -1,0 +1,361 @@
+"""Changes: the decisions of a controller round, each small enough to be checked when it is applied.
+
+A round is computed from one state and applied to a later one (status reports come in between), so a
+change names fields, never whole objects, and what no longer fits is left out: an assignment of a
+task that has been told to end, a desired state that would go back. Applying changes never fails.
+"""
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+from msgspec.structs import replace
+
+from stackctl.model import objects, specs
+from stackctl.model.task_state import TaskState
+from stackctl.state import revisions
+from stackctl.state.cluster import Draft
+
+
+class _Change(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", omit_defaults=True):
+    """A tagged member of the union."""
+
+
+class CreateTask(_Change, frozen=True, kw_only=True, tag="create-task"):
+    """A new attempt in a slot; of a global service the node is known from the start."""
+
+    task_id: str
+    service_id: str
+    slot: int
+    revision: int
+    cause: str
+    desired_state: TaskState = TaskState.RUNNING
+    start_after: float = 0
+    node_id: str = ""
+
+
+class SetDesired(_Change, frozen=True, kw_only=True, tag="set-desired"):
+    """A task is to start, to end (SHUTDOWN) or to end and be forgotten (REMOVE)."""
+
+    task_id: str
+    desired_state: TaskState
+    cause: str = ""
+
+
+class AllocateTask(_Change, frozen=True, kw_only=True, tag="allocate-task"):
+    """Addresses of a task, by network id: NEW becomes PENDING."""
+
+    task_id: str
+    addresses: Mapping[str, str]
+
+
+class AssignTask(_Change, frozen=True, kw_only=True, tag="assign-task"):
+    """The node of a task: PENDING becomes ASSIGNED."""
+
+    task_id: str
+    node_id: str
+    host_ports: tuple[specs.PortSpec, ...] = ()
+
+
+class ExplainTask(_Change, frozen=True, kw_only=True, tag="explain-task"):
+    """Why a task is still without addresses or a node."""
+
+    task_id: str
+    error: str
+
+
+class ReleaseTask(_Change, frozen=True, kw_only=True, tag="release-task"):
+    """No node balances to this task any longer; its agent may stop it."""
+
+    task_id: str
+
+
+class EndTask(_Change, frozen=True, kw_only=True, tag="end-task"):
+    """The manager's own verdict on a task whose node cannot report it: ORPHANED or REJECTED."""
+
+    task_id: str
+    state: TaskState
+    error: str
+
+
+class DropTask(_Change, frozen=True, kw_only=True, tag="drop-task"):
+    """History beyond its limit, or a removed task that has ended."""
+
+    task_id: str
+
+
+class AllocateNetwork(_Change, frozen=True, kw_only=True, tag="allocate-network"):
+    """VNI and subnet of a network, and where the next search starts."""
+
+    network_id: str
+    vni: int
+    subnet: str
+    vni_next: int
+    subnet_next: int
+
+
+class SetAddressCursor(_Change, frozen=True, kw_only=True, tag="set-address-cursor"):
+    """Where the next search for a free address of the network starts."""
+
+    network_id: str
+    address_next: int
+
+
+class SetGateway(_Change, frozen=True, kw_only=True, tag="set-gateway"):
+    """A node's own address on a network; "" takes it away."""
+
+    network_id: str
+    node_id: str
+    address: str
+
+
+class DropNetwork(_Change, frozen=True, kw_only=True, tag="drop-network"):
+    """A removed network that nothing is on any longer."""
+
+    network_id: str
+
+
+class SetEndpoint(_Change, frozen=True, kw_only=True, tag="set-endpoint"):
+    """Virtual IPs and published ports of a service."""
+
+    service_id: str
+    endpoint: objects.Endpoint
+
+
+class SetUpdateStatus(_Change, frozen=True, kw_only=True, tag="set-update-status"):
+    """Where the rolling update of a service stands; only for the spec it was decided on."""
+
+    service_id: str
+    revision: int
+    status: objects.UpdateStatus
+
+
+class RollBackService(_Change, frozen=True, kw_only=True, tag="roll-back-service"):
+    """The previous spec becomes the spec again, by the update's own failure action."""
+
+    service_id: str
+    revision: int
+    message: str
+
+
+class ForgetRevisions(_Change, frozen=True, kw_only=True, tag="forget-revisions"):
+    """Task specs of a service that no task and no rollback needs any longer."""
+
+    service_id: str
+    revisions: tuple[int, ...]
+
+
+class DropService(_Change, frozen=True, kw_only=True, tag="drop-service"):
+    """A removed service whose tasks have all ended."""
+
+    service_id: str
+
+
+class DropConfig(_Change, frozen=True, kw_only=True, tag="drop-config"):
+    """A content that nothing refers to any longer."""
+
+    config_id: str
+
+
+class DropStack(_Change, frozen=True, kw_only=True, tag="drop-stack"):
+    """A removed stack of which nothing is left."""
+
+    name: str
+
+
+Change = (
+    CreateTask
+    | SetDesired
+    | AllocateTask
+    | AssignTask
+    | ExplainTask
+    | ReleaseTask
+    | EndTask
+    | DropTask
+    | AllocateNetwork
+    | SetAddressCursor
+    | SetGateway
+    | DropNetwork
+    | SetEndpoint
+    | SetUpdateStatus
+    | RollBackService
+    | ForgetRevisions
+    | DropService
+    | DropConfig
+    | DropStack
+)
+
+
+def apply_changes(draft: Draft, changes: Iterable[Change], *, now: float) -> None:
+    """Applies each change that still fits; `now` is the time the round was decided at."""
+    for change in changes:
+        apply_change(draft, change, now=now)
+
+
+def apply_change(draft: Draft, change: Change, *, now: float) -> None:
+    """Applies one change if it still fits the draft."""
+    match change:
+        case (
+            SetDesired() | AllocateTask() | AssignTask() | ExplainTask() | ReleaseTask() | EndTask()
+        ):
+            task = draft.task(change.task_id)
+            if task is not None:
+                _change_task(draft, task, change, now=now)
+        case CreateTask():
+            _create_task(draft, change, now=now)
+        case DropTask():
+            if draft.task(change.task_id) is not None:
+                draft.drop_task(change.task_id)
+        case AllocateNetwork() | SetAddressCursor() | SetGateway() | DropNetwork():
+            network = draft.networks.get(change.network_id)
+            if network is not None:
+                _change_network(draft, network, change)
+        case DropConfig():
+            if change.config_id in draft.configs:
+                draft.drop_config(change.config_id)
+        case DropStack():
+            if change.name in draft.stacks:
+                draft.drop_stack(change.name)
+        case _:
+            service = draft.services.get(change.service_id)
+            if service is not None:
+                _change_service(draft, service, change, now=now)
+
+
+def _create_task(draft: Draft, change: CreateTask, *, now: float) -> None:
+    service = draft.services.get(change.service_id)
+    if service is None or service.removing or draft.task(change.task_id) is not None:
+        return
+    if change.revision not in service.task_specs:
+        return
+    draft.put_task(
+        objects.Task(
+            id=change.task_id,
+            service_id=change.service_id,
+            slot=change.slot,
+            revision=change.revision,
+            desired_state=change.desired_state,
+            desired_at=now,
+            desired_version=draft.index,
+            status=objects.TaskStatus(at=now, message="created"),
+            node_id=change.node_id,
+            created_at=now,
+            start_after=change.start_after,
+            cause=change.cause,
+        )
+    )
+
+
+def _change_task(
+    draft: Draft,
+    task: objects.Task,
+    change: SetDesired | AllocateTask | AssignTask | ExplainTask | ReleaseTask | EndTask,
+    *,
+    now: float,
+) -> None:
+    status = task.status
+    match change:
+        case SetDesired():
+            if change.desired_state > task.desired_state:
+                task = replace(
+                    task,
+                    desired_state=change.desired_state,
+                    desired_at=now,
+                    desired_version=draft.index,
+                    end_cause=change.cause or task.end_cause,
+                )
+                draft.put_task(task)
+        case AllocateTask():
+            if status.state == TaskState.NEW and task.is_wanted:
+                pending = objects.TaskStatus(
+                    state=TaskState.PENDING, at=now, message="pending task scheduling"
+                )
+                draft.put_task(replace(task, addresses=change.addresses, status=pending))
+        case AssignTask():
+            if (
+                status.state == TaskState.PENDING
+                and task.is_wanted
+                and change.node_id in draft.nodes
+            ):
+                message = "scheduler assigned task to node"
+                if task.node_id:
+                    message = "scheduler confirmed task can run on preassigned node"
+                assigned = objects.TaskStatus(state=TaskState.ASSIGNED, at=now, message=message)
+                draft.put_task(
+                    replace(
+                        task,
+                        node_id=change.node_id,
+                        host_ports=change.host_ports,
+                        status=assigned,
+                    )
+                )
+        case ExplainTask():
+            if status.state < TaskState.ASSIGNED:
+                draft.put_task(replace(task, status=replace(status, error=change.error)))
+        case ReleaseTask():
+            if not task.is_wanted:
+                draft.put_task(replace(task, released=True))
+        case EndTask():
+            if change.state > status.state:
+                ended = objects.TaskStatus(
+                    state=change.state, at=now, message=change.error, error=change.error
+                )
+                draft.put_task(replace(task, status=ended))
+
+
+def _change_network(
+    draft: Draft,
+    network: objects.Network,
+    change: AllocateNetwork | SetAddressCursor | SetGateway | DropNetwork,
+) -> None:
+    match change:
+        case AllocateNetwork():
+            if network.vni == 0:
+                draft.put_network(replace(network, vni=change.vni, subnet=change.subnet))
+                if draft.cluster is not None:
+                    draft.put_cluster(
+                        replace(
+                            draft.cluster,
+                            vni_next=change.vni_next,
+                            subnet_next=change.subnet_next,
+                        )
+                    )
+        case SetAddressCursor():
+            draft.put_network(replace(network, address_next=change.address_next))
+        case SetGateway():
+            gateways = {k: v for k, v in network.gateways.items() if k != change.node_id}
+            if change.address and change.node_id in draft.nodes:
+                gateways[change.node_id] = change.address
+            draft.put_network(replace(network, gateways=gateways))
+        case DropNetwork():
+            draft.drop_network(network.id)
+
+
+def _change_service(
+    draft: Draft,
+    service: objects.Service,
+    change: SetEndpoint | SetUpdateStatus | RollBackService | ForgetRevisions | DropService,
+    *,
+    now: float,
+) -> None:
+    match change:
+        case SetEndpoint():
+            draft.put_service(replace(service, endpoint=change.endpoint))
+        case SetUpdateStatus():
+            if service.revision == change.revision:
+                draft.put_service(replace(service, update_status=change.status))
+        case RollBackService():
+            if service.revision == change.revision and service.previous_spec is not None:
+                draft.put_service(
+                    revisions.rolled_back(service, now=now, message=change.message, swap=False)
+                )
+        case ForgetRevisions():
+            gone = set(change.revisions) - {service.revision, service.previous_revision}
+            draft.put_service(
+                replace(
+                    service,
+                    task_specs={k: v for k, v in service.task_specs.items() if k not in gone},
+                    config_ids={k: v for k, v in service.config_ids.items() if k not in gone},
+                )
+            )
+        case DropService():
+            draft.drop_service(service.id)

@@ -1,0 +1,269 @@
+"""The cluster state: one immutable value, and the draft in which the next one is made.
+
+Readers hold a `ClusterState` without locks; a change is a new state that shares everything
+unchanged (persistent maps: copying 100,000 tasks for each status report is what a plain dict would
+cost). A `Draft` is a state being changed: `put_…` and `drop_…` keep the indexes and collect events;
+it is thrown away when a command is rejected.
+
+Indexes: tasks by service, tasks by node, tasks without a node, and ids by name.
+"""
+
+from collections.abc import Iterator
+from typing import TypeVar
+
+import msgspec
+from immutables import Map
+
+from stackctl.model import objects
+from stackctl.model.structs import Model
+from stackctl.model.task_state import TaskState
+from stackctl.state.events import Event, Kind
+
+T = TypeVar("T", bound=Model)
+
+NO_TASKS: Map[str, objects.Task] = Map()
+
+
+class ClusterState(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything the managers agree on, after the entry at `index`."""
+
+    index: int = 0
+    term: int = 0
+    cluster: objects.Cluster | None = None
+    nodes: Map[str, objects.Node] = Map()
+    stacks: Map[str, objects.Stack] = Map()  # by name
+    services: Map[str, objects.Service] = Map()
+    networks: Map[str, objects.Network] = Map()
+    configs: Map[str, objects.Config] = Map()
+    tasks: Map[str, objects.Task] = Map()
+    service_ids: Map[str, str] = Map()  # full name -> id
+    network_ids: Map[str, str] = Map()
+    config_ids: Map[str, str] = Map()  # full name -> id of its current content
+    tasks_by_service: Map[str, Map[str, objects.Task]] = Map()
+    tasks_by_node: Map[str, Map[str, objects.Task]] = Map()
+    unplaced: Map[str, None] = Map()  # ids of wanted tasks that no node was chosen for
+
+    def tasks_of(self, service_id: str) -> Map[str, objects.Task]:
+        """The tasks of a service, history included."""
+        return self.tasks_by_service.get(service_id, NO_TASKS)
+
+    def tasks_on(self, node_id: str) -> Map[str, objects.Task]:
+        """The tasks of a node, history included."""
+        return self.tasks_by_node.get(node_id, NO_TASKS)
+
+
+class Draft:
+    """A cluster state being changed. `index` is the version that changed objects get."""
+
+    def __init__(self, state: ClusterState, *, index: int, term: int) -> None:
+        self.index = index
+        self.term = term
+        self.cluster = state.cluster
+        self.events: list[Event] = []
+        self._base = state
+        self._nodes = state.nodes
+        self._stacks = state.stacks
+        self._services = state.services
+        self._networks = state.networks
+        self._configs = state.configs
+        self._service_ids = state.service_ids
+        self._network_ids = state.network_ids
+        self._config_ids = state.config_ids
+        self._tasks = state.tasks.mutate()
+        self._by_service = state.tasks_by_service.mutate()
+        self._by_node = state.tasks_by_node.mutate()
+        self._unplaced = state.unplaced
+
+    @property
+    def nodes(self) -> Map[str, objects.Node]:
+        """Nodes by id."""
+        return self._nodes
+
+    @property
+    def stacks(self) -> Map[str, objects.Stack]:
+        """Stacks by name."""
+        return self._stacks
+
+    @property
+    def services(self) -> Map[str, objects.Service]:
+        """Services by id."""
+        return self._services
+
+    @property
+    def networks(self) -> Map[str, objects.Network]:
+        """Networks by id."""
+        return self._networks
+
+    @property
+    def configs(self) -> Map[str, objects.Config]:
+        """Configs by id."""
+        return self._configs
+
+    @property
+    def service_ids(self) -> Map[str, str]:
+        """Service ids by full name."""
+        return self._service_ids
+
+    @property
+    def network_ids(self) -> Map[str, str]:
+        """Network ids by full name."""
+        return self._network_ids
+
+    @property
+    def config_ids(self) -> Map[str, str]:
+        """Ids of the current contents of configs, by full name."""
+        return self._config_ids
+
+    @property
+    def unplaced(self) -> Map[str, None]:
+        """Ids of wanted tasks without a node."""
+        return self._unplaced
+
+    def task(self, task_id: str) -> objects.Task | None:
+        """The task, or None."""
+        return self._tasks.get(task_id)
+
+    def tasks_of(self, service_id: str) -> Map[str, objects.Task]:
+        """The tasks of a service, history included."""
+        return self._by_service.get(service_id, NO_TASKS)
+
+    def tasks_on(self, node_id: str) -> Map[str, objects.Task]:
+        """The tasks of a node, history included."""
+        return self._by_node.get(node_id, NO_TASKS)
+
+    def every_task(self) -> Iterator[objects.Task]:
+        """All tasks, in no particular order."""
+        for service_id in self._services:
+            yield from self.tasks_of(service_id).values()
+
+    def put_cluster(self, cluster: objects.Cluster) -> None:
+        """Stores the cluster object."""
+        self.cluster = self._versioned(cluster)
+        self.events.append(Event(Kind.CLUSTER, cluster.id))
+
+    def put_node(self, node: objects.Node) -> None:
+        """Stores a node."""
+        self._nodes = self._nodes.set(node.id, self._versioned(node))
+        self.events.append(Event(Kind.NODE, node.id, node_id=node.id))
+
+    def drop_node(self, node_id: str) -> None:
+        """Forgets a node."""
+        self._nodes = self._nodes.delete(node_id)
+        self.events.append(Event(Kind.NODE, node_id, node_id=node_id))
+
+    def put_stack(self, stack: objects.Stack) -> None:
+        """Stores a stack."""
+        self._stacks = self._stacks.set(stack.name, self._versioned(stack))
+        self.events.append(Event(Kind.STACK, stack.name))
+
+    def drop_stack(self, name: str) -> None:
+        """Forgets a stack."""
+        self._stacks = self._stacks.delete(name)
+        self.events.append(Event(Kind.STACK, name))
+
+    def put_service(self, service: objects.Service) -> None:
+        """Stores a service under its id and name."""
+        self._services = self._services.set(service.id, self._versioned(service))
+        self._service_ids = self._service_ids.set(service.name, service.id)
+        self.events.append(Event(Kind.SERVICE, service.id, service_id=service.id))
+
+    def drop_service(self, service_id: str) -> None:
+        """Forgets a service and whatever tasks it has left."""
+        for task_id in list(self.tasks_of(service_id)):
+            self.drop_task(task_id)
+        service = self._services[service_id]
+        self._services = self._services.delete(service_id)
+        self._service_ids = self._service_ids.delete(service.name)
+        self.events.append(Event(Kind.SERVICE, service_id, service_id=service_id))
+
+    def put_network(self, network: objects.Network) -> None:
+        """Stores a network under its id and name."""
+        self._networks = self._networks.set(network.id, self._versioned(network))
+        self._network_ids = self._network_ids.set(network.name, network.id)
+        self.events.append(Event(Kind.NETWORK, network.id))
+
+    def drop_network(self, network_id: str) -> None:
+        """Forgets a network."""
+        network = self._networks[network_id]
+        self._networks = self._networks.delete(network_id)
+        self._network_ids = self._network_ids.delete(network.name)
+        self.events.append(Event(Kind.NETWORK, network_id))
+
+    def put_config(self, config: objects.Config, *, is_current: bool) -> None:
+        """Stores one content of a config; the current one is what its name means from now on."""
+        self._configs = self._configs.set(config.id, self._versioned(config))
+        if is_current:
+            self._config_ids = self._config_ids.set(config.name, config.id)
+        self.events.append(Event(Kind.CONFIG, config.id))
+
+    def drop_config(self, config_id: str) -> None:
+        """Forgets one content of a config, and its name when that was the current one."""
+        config = self._configs[config_id]
+        self._configs = self._configs.delete(config_id)
+        if self._config_ids.get(config.name) == config_id:
+            self._config_ids = self._config_ids.delete(config.name)
+        self.events.append(Event(Kind.CONFIG, config_id))
+
+    def put_task(self, task: objects.Task) -> None:
+        """Stores a task and keeps the indexes."""
+        task = self._versioned(task)
+        before = self._tasks.get(task.id)
+        self._tasks[task.id] = task
+        of_service = self._by_service.get(task.service_id, NO_TASKS)
+        self._by_service[task.service_id] = of_service.set(task.id, task)
+        if task.node_id:
+            self._by_node[task.node_id] = self.tasks_on(task.node_id).set(task.id, task)
+        was_unplaced = before is not None and before.id in self._unplaced
+        is_unplaced = task.is_wanted and task.status.state < TaskState.ASSIGNED
+        if is_unplaced and not was_unplaced:
+            self._unplaced = self._unplaced.set(task.id, None)
+        elif was_unplaced and not is_unplaced:
+            self._unplaced = self._unplaced.delete(task.id)
+        self._task_event(task)
+
+    def drop_task(self, task_id: str) -> None:
+        """Forgets a task."""
+        task = self._tasks[task_id]
+        del self._tasks[task_id]
+        remaining = self.tasks_of(task.service_id).delete(task_id)
+        if remaining:
+            self._by_service[task.service_id] = remaining
+        else:
+            del self._by_service[task.service_id]
+        if task.node_id:
+            left = self.tasks_on(task.node_id).delete(task_id)
+            if left:
+                self._by_node[task.node_id] = left
+            else:
+                del self._by_node[task.node_id]
+        if task_id in self._unplaced:
+            self._unplaced = self._unplaced.delete(task_id)
+        self._task_event(task)
+
+    def finish(self) -> ClusterState:
+        """The new state; the draft must not be used afterwards."""
+        return ClusterState(
+            index=self.index,
+            term=max(self.term, self._base.term),
+            cluster=self.cluster,
+            nodes=self._nodes,
+            stacks=self._stacks,
+            services=self._services,
+            networks=self._networks,
+            configs=self._configs,
+            tasks=self._tasks.finish(),
+            service_ids=self._service_ids,
+            network_ids=self._network_ids,
+            config_ids=self._config_ids,
+            tasks_by_service=self._by_service.finish(),
+            tasks_by_node=self._by_node.finish(),
+            unplaced=self._unplaced,
+        )
+
+    def _versioned(self, value: T) -> T:
+        return msgspec.structs.replace(value, version=self.index)
+
+    def _task_event(self, task: objects.Task) -> None:
+        self.events.append(
+            Event(Kind.TASK, task.id, service_id=task.service_id, node_id=task.node_id)
+        )

@@ -1,0 +1,206 @@
+"""Deploying, scaling, rolling back and removing: what user commands do to a draft.
+
+A stack is one entry: it enters whole or not at all (Swarm creates networks, configs and services
+call by call and can stop half-way).
+"""
+
+import hashlib
+from collections.abc import Mapping
+
+from msgspec.structs import replace
+
+from stackctl.model import objects, specs
+from stackctl.model.ids import derive_id
+from stackctl.model.task_state import TaskState
+from stackctl.state import admission, commands, revisions
+from stackctl.state.cluster import Draft
+from stackctl.state.results import conflict, unknown
+from stackctl.wire import api
+
+
+def put_stack(draft: Draft, command: commands.PutStack) -> tuple[int, tuple[api.Change, ...]]:
+    """Creates or updates a stack; returns its revision and what changed. Raises Rejection."""
+    spec = command.spec
+    admission.check_stack(draft, spec, prune=command.prune)
+    changes = [
+        *(_put_network(draft, network, command) for network in spec.networks),
+        *(_put_config(draft, config, command) for config in spec.configs),
+        *(_put_service(draft, service, command) for service in spec.services),
+    ]
+    if command.prune:
+        changes.extend(_prune(draft, command))
+    held = draft.stacks.get(spec.name)
+    changed = any(change.action != "unchanged" for change in changes)
+    if held is None:
+        held = objects.Stack(name=spec.name, created_at=command.now, updated_at=command.now)
+    elif changed:
+        held = replace(held, updated_at=command.now, revision=held.revision + 1)
+    else:
+        return held.revision, tuple(changes)
+    draft.put_stack(held)
+    return held.revision, tuple(changes)
+
+
+def remove_stack(draft: Draft, command: commands.RemoveStack) -> None:
+    """Marks everything of the stack for removal; rounds drop it when its tasks have ended."""
+    stack = draft.stacks.get(command.name)
+    if stack is None:
+        raise unknown("stack", command.name)
+    for service in list(draft.services.values()):
+        if service.stack_name == command.name:
+            mark_service_removed(draft, service, now=command.now, cause="stack removed")
+    for network in list(draft.networks.values()):
+        if network.stack_name == command.name:
+            draft.put_network(replace(network, removing=True))
+    for config in list(draft.configs.values()):
+        if config.stack_name == command.name:
+            draft.put_config(replace(config, removing=True), is_current=False)
+    draft.put_stack(replace(stack, removing=True))
+
+
+def mark_service_removed(draft: Draft, service: objects.Service, *, now: float, cause: str) -> None:
+    """The service ends, and each of its tasks with it."""
+    draft.put_service(replace(service, removing=True))
+    for task in list(draft.tasks_of(service.id).values()):
+        if task.desired_state < TaskState.REMOVE:
+            draft.put_task(
+                replace(
+                    task,
+                    desired_state=TaskState.REMOVE,
+                    desired_at=now,
+                    desired_version=draft.index,
+                    end_cause=task.end_cause or cause,
+                )
+            )
+
+
+def scale_service(draft: Draft, command: commands.ScaleService) -> None:
+    """Changes the number of replicas: no update, no new revision."""
+    service = find_service(draft, command.service_id)
+    if service.spec.mode != specs.Mode.REPLICATED:
+        raise conflict(f"service {service.name} is global: it has one task on each node")
+    if command.replicas < 0:
+        raise conflict("replicas must not be negative")
+    if service.spec.replicas != command.replicas:
+        spec = replace(service.spec, replicas=command.replicas)
+        draft.put_service(replace(service, spec=spec, updated_at=command.now))
+
+
+def rollback_service(draft: Draft, command: commands.RollbackService) -> None:
+    """The operator's rollback; doing it twice toggles between two specs."""
+    service = find_service(draft, command.service_id)
+    if service.previous_spec is None:
+        raise conflict(f"service {service.name} does not have a previous spec")
+    draft.put_service(
+        revisions.rolled_back(
+            service, now=command.now, message="manually requested rollback", swap=True
+        )
+    )
+
+
+def find_service(draft: Draft, service_id: str) -> objects.Service:
+    """The service, or Rejection."""
+    service = draft.services.get(service_id)
+    if service is None or service.removing:
+        raise unknown("service", service_id)
+    return service
+
+
+def _put_network(draft: Draft, spec: specs.NetworkSpec, command: commands.PutStack) -> api.Change:
+    network_id = draft.network_ids.get(spec.name)
+    if network_id is None:
+        draft.put_network(
+            objects.Network(
+                id=derive_id(command.seed, "network", spec.name),
+                spec=spec,
+                stack_name=command.spec.name,
+                created_at=command.now,
+            )
+        )
+        return api.Change(action="create", kind="network", name=spec.name, cause="new in the file")
+    held = draft.networks[network_id]
+    if held.spec == spec and not held.removing:
+        return api.Change(action="unchanged", kind="network", name=spec.name)
+    draft.put_network(replace(held, spec=spec, removing=False))
+    return api.Change(action="update", kind="network", name=spec.name, cause="labels or options")
+
+
+def _put_config(draft: Draft, spec: specs.ConfigSpec, command: commands.PutStack) -> api.Change:
+    digest = hashlib.sha256(spec.content).digest()
+    config_id = derive_id(digest, "config", spec.name)
+    current_id = draft.config_ids.get(spec.name)
+    held = draft.configs.get(config_id)
+    if held is not None and current_id == config_id and held.spec == spec and not held.removing:
+        return api.Change(action="unchanged", kind="config", name=spec.name)
+    draft.put_config(
+        objects.Config(
+            id=config_id, spec=spec, stack_name=command.spec.name, created_at=command.now
+        ),
+        is_current=True,
+    )
+    if current_id is None:
+        return api.Change(action="create", kind="config", name=spec.name, cause="new in the file")
+    return api.Change(action="update", kind="config", name=spec.name, cause="content changed")
+
+
+def _put_service(draft: Draft, spec: specs.ServiceSpec, command: commands.PutStack) -> api.Change:
+    config_ids = _config_ids(draft, spec)
+    service_id = draft.service_ids.get(spec.name)
+    if service_id is None:
+        service = revisions.created(
+            spec,
+            service_id=derive_id(command.seed, "service", spec.name),
+            stack_name=command.spec.name,
+            config_ids=config_ids,
+            now=command.now,
+        )
+        draft.put_service(service)
+        return api.Change(action="create", kind="service", name=spec.name, cause="new in the file")
+    held = draft.services[service_id]
+    service = revisions.updated(held, spec, config_ids=config_ids, now=command.now)
+    if service is held:
+        return api.Change(action="unchanged", kind="service", name=spec.name)
+    draft.put_service(service)
+    return api.Change(
+        action="update",
+        kind="service",
+        name=spec.name,
+        cause=revisions.describe_change(held, service),
+    )
+
+
+def _config_ids(draft: Draft, spec: specs.ServiceSpec) -> Mapping[str, str]:
+    return {
+        reference.name: draft.config_ids[reference.name]
+        for reference in spec.task.container.configs
+    }
+
+
+def _prune(draft: Draft, command: commands.PutStack) -> list[api.Change]:
+    spec = command.spec
+    kept = {service.name for service in spec.services}
+    changes = []
+    for service in list(draft.services.values()):
+        if service.stack_name == spec.name and service.name not in kept and not service.removing:
+            mark_service_removed(draft, service, now=command.now, cause="no longer in the file")
+            changes.append(
+                api.Change(
+                    action="remove",
+                    kind="service",
+                    name=service.name,
+                    cause="no longer in the file",
+                )
+            )
+    kept_networks = {network.name for network in spec.networks}
+    for network in list(draft.networks.values()):
+        if network.stack_name == spec.name and network.name not in kept_networks:
+            draft.put_network(replace(network, removing=True))
+            changes.append(
+                api.Change(
+                    action="remove",
+                    kind="network",
+                    name=network.name,
+                    cause="no longer in the file",
+                )
+            )
+    return changes

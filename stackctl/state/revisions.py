@@ -1,0 +1,153 @@
+"""Revisions of a service: which change of its spec replaces tasks, and what a rollback restores.
+
+A revision is a number for one task spec (with the config contents it uses). Tasks remember their
+revision; a service keeps the task specs of every revision that a task or a rollback still needs.
+Restart policy and placement may change without replacing a task: the first is only read when a task
+ends, the second is enforced on running tasks one by one. Swarm replaces on a changed restart
+policy; we do not, because nothing in the container would differ.
+"""
+
+from collections.abc import Iterator, Mapping
+
+import msgspec
+from msgspec.structs import replace
+
+from stackctl.model import objects, specs
+from stackctl.model.objects import UpdateState, UpdateStatus
+
+
+def needs_new_tasks(
+    old: specs.ServiceSpec,
+    new: specs.ServiceSpec,
+    *,
+    old_config_ids: Mapping[str, str],
+    new_config_ids: Mapping[str, str],
+) -> bool:
+    """True when tasks of the old spec are not what the new one asks for."""
+    return (
+        _container_part(old.task) != _container_part(new.task)
+        or dict(old_config_ids) != dict(new_config_ids)
+        or host_ports(old) != host_ports(new)
+    )
+
+
+def host_ports(spec: specs.ServiceSpec) -> tuple[specs.PortSpec, ...]:
+    """The ports that are published on the task's own node."""
+    return tuple(port for port in spec.ports if port.mode == specs.PortMode.HOST)
+
+
+def created(
+    spec: specs.ServiceSpec,
+    *,
+    service_id: str,
+    stack_name: str,
+    config_ids: Mapping[str, str],
+    now: float,
+) -> objects.Service:
+    """A service in its first revision; its creation is no update and has no update status."""
+    return objects.Service(
+        id=service_id,
+        spec=spec,
+        task_specs={1: spec.task},
+        config_ids={1: config_ids},
+        stack_name=stack_name,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def updated(
+    service: objects.Service,
+    spec: specs.ServiceSpec,
+    *,
+    config_ids: Mapping[str, str],
+    now: float,
+) -> objects.Service:
+    """The service with another spec; an equal spec gives the service unchanged.
+
+    A change that needs new tasks starts a rolling update. The previous spec is kept for a rollback,
+    and an unchanged deploy leaves it alone (Swarm loses it then).
+    """
+    current_config_ids = service.config_ids.get(service.revision, {})
+    replaces_tasks = needs_new_tasks(
+        service.spec, spec, old_config_ids=current_config_ids, new_config_ids=config_ids
+    )
+    if spec == service.spec and not replaces_tasks:
+        return service
+    if not replaces_tasks:
+        return replace(
+            service,
+            spec=spec,
+            task_specs={**service.task_specs, service.revision: spec.task},
+            previous_spec=service.spec,
+            previous_revision=service.revision,
+            updated_at=now,
+        )
+    revision = service.revision_last + 1
+    return replace(
+        service,
+        spec=spec,
+        revision=revision,
+        revision_last=revision,
+        task_specs={**service.task_specs, revision: spec.task},
+        config_ids={**service.config_ids, revision: config_ids},
+        previous_spec=service.spec,
+        previous_revision=service.revision,
+        update_status=UpdateStatus(
+            state=UpdateState.UPDATING, started_at=now, message="update in progress"
+        ),
+        updated_at=now,
+    )
+
+
+def rolled_back(
+    service: objects.Service, *, now: float, message: str, swap: bool
+) -> objects.Service:
+    """The service with its previous spec.
+
+    `swap` keeps the present spec as the previous one, which is what a manual rollback does (doing
+    it twice toggles); a rollback by failure action has nothing to return to. The revision is the
+    one the previous spec had, so slots that the failed update never touched are already right.
+    """
+    if service.previous_spec is None:
+        return service
+    revision = service.previous_revision
+    task_specs = {**service.task_specs, revision: service.previous_spec.task}
+    return replace(
+        service,
+        spec=service.previous_spec,
+        revision=revision,
+        task_specs=task_specs,
+        previous_spec=service.spec if swap else None,
+        previous_revision=service.revision if swap else 0,
+        update_status=UpdateStatus(
+            state=UpdateState.ROLLBACK_STARTED, started_at=now, message=message
+        ),
+        updated_at=now,
+    )
+
+
+def _container_part(task: specs.TaskSpec) -> specs.TaskSpec:
+    return replace(task, restart=specs.RestartPolicy(), placement=specs.Placement())
+
+
+def describe_change(old: objects.Service, new: objects.Service) -> str:
+    """Which fields of the spec differ, in words: `task.container.image; replicas`."""
+    paths = list(_differing_paths(old.spec, new.spec))
+    old_configs = old.config_ids.get(old.revision, {})
+    new_configs = new.config_ids.get(new.revision, {})
+    paths += [
+        f"content of config {name}"
+        for name, config_id in sorted(new_configs.items())
+        if name in old_configs and old_configs[name] != config_id
+    ]
+    return "; ".join(paths) + " changed"
+
+
+def _differing_paths(old: object, new: object, prefix: str = "") -> Iterator[str]:
+    if isinstance(old, msgspec.Struct) and type(old) is type(new):
+        for field in old.__struct_fields__:
+            path = f"{prefix}.{field}" if prefix else field
+            yield from _differing_paths(getattr(old, field), getattr(new, field), path)
+    elif old != new:
+        yield prefix
