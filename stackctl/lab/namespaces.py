@@ -44,6 +44,7 @@ for mount in KEPT; do
   fi
 done
 umount -l /run/node/sys
+rm -f /etc/docker/key.json  # the machine's engine made it; two engines with it have one identity
 for file in "$files"/*; do
   rm -f "/etc/${file##*/}"
   cp "$file" /etc/

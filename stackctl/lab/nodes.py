@@ -10,7 +10,7 @@ from collections.abc import Callable
 import msgspec
 
 from stackctl.errors import Conflict
-from stackctl.lab import cgroups, links, namespaces, processes, record, unix_http
+from stackctl.lab import cgroups, links, namespaces, processes, record, tools, unix_http
 from stackctl.lab import plan as planning
 from stackctl.lab.cgroups import Hierarchies
 from stackctl.lab.plan import DaemonName, LabPlan, NodePlan
@@ -21,6 +21,21 @@ _ENGINE_START_SECONDS = 60
 _ENGINE_STOP_SECONDS = 30  # engines give containers ten seconds, all at once
 _DAEMON_STOP_SECONDS = 10
 _PERIOD_SECONDS = 0.02
+
+# An engine that was killed takes its containerd along and leaves a file with its number. The next
+# engine trusts that number as long as a process bears it, be it a dead one that nobody has
+# collected yet, and then waits in vain for containerd's socket.
+_FORGET_DEAD_CONTAINERD_SCRIPT = """
+file=/run/docker/containerd/containerd.pid
+number=$(cat "$file" 2>/dev/null) || exit 0
+for attempt in 1 2 3 4 5 6 7 8 9 10; do
+  case $(sed -n 's/^Name:[[:space:]]*//p; s/^State:[[:space:]]*//p' \
+      "/proc/$number/status" 2>/dev/null | tr '\n' ' ') in
+    "containerd "[!ZX]*) sleep 0.05 ;;
+    *) rm -f "$file"; exit 0 ;;
+  esac
+done
+"""
 
 
 def power_on(plan: LabPlan, node: NodePlan, hierarchies: Hierarchies) -> None:
@@ -66,6 +81,7 @@ def start_engine(node: NodePlan, hierarchies: Hierarchies) -> None:
         node.engine_settings_file.write_bytes(settings)
         # The number in it may meanwhile belong to another process, which engines take for a rival.
         (node.directory / "engine.pid").unlink(missing_ok=True)
+        tools.run(*planning.enter_command(node), "sh", "-c", _FORGET_DEAD_CONTAINERD_SCRIPT)
         launch(node, "engine", planning.engine_command(node), hierarchies)
     wait_for(
         node,
