@@ -1,0 +1,116 @@
+"""Actions: what the worker is to do to the engine, one engine call each, and how it went.
+
+An action names its task, its container where there is one, and the cause in words, which goes to
+the log as it stands. An outcome is a value too, so that what it means for the task is decided in
+`task_machine`, not where it was caught.
+"""
+
+from stackctl.model.structs import Model
+
+
+class CreateContainer(Model, frozen=True, kw_only=True, tag=True):
+    """Create the task's container."""
+
+    task_id: str
+    cause: str
+
+
+class ConnectNetwork(Model, frozen=True, kw_only=True, tag=True):
+    """Attach a created container to one more of its networks."""
+
+    task_id: str
+    container_id: str
+    network_id: str
+    cause: str
+
+
+class StartContainer(Model, frozen=True, kw_only=True, tag=True):
+    """Start the created container."""
+
+    task_id: str
+    container_id: str
+    cause: str
+
+
+class SignalContainer(Model, frozen=True, kw_only=True, tag=True):
+    """Send a signal to the container's first process: the stop signal, later SIGKILL.
+
+    The engine's own `stop` would hold a thread for the whole grace period; a signal returns at
+    once, and the grace period is a time in the task's record.
+    """
+
+    task_id: str
+    container_id: str
+    signal: str
+    cause: str
+
+
+class RemoveContainer(Model, frozen=True, kw_only=True, tag=True):
+    """Remove a container that does not run, with its anonymous volumes."""
+
+    task_id: str
+    container_id: str
+    cause: str
+
+
+class PullImage(Model, frozen=True, kw_only=True, tag=True):
+    """Fetch an image that the engine does not have, for every task that waits for it."""
+
+    task_id: str
+    image: str
+    cause: str
+
+
+class ProbeHealth(Model, frozen=True, kw_only=True, tag=True):
+    """Run the container's own health test once, now, ahead of the engine's interval."""
+
+    task_id: str
+    container_id: str
+    command: tuple[str, ...]
+    timeout_seconds: float
+    cause: str
+
+
+Action = (
+    CreateContainer
+    | ConnectNetwork
+    | StartContainer
+    | SignalContainer
+    | RemoveContainer
+    | PullImage
+    | ProbeHealth
+)
+
+
+class Done(Model, frozen=True, kw_only=True, tag=True):
+    """The call succeeded; `container_id` is what a creation made."""
+
+    container_id: str = ""
+
+
+class ProbeAnswer(Model, frozen=True, kw_only=True, tag=True):
+    """The health test ran to an end."""
+
+    healthy: bool
+
+
+class ImageAbsent(Model, frozen=True, kw_only=True, tag=True):
+    """The engine does not have the image."""
+
+    reason: str
+
+
+class Refused(Model, frozen=True, kw_only=True, tag=True):
+    """The engine said no; trying again as it is cannot help."""
+
+    reason: str
+
+
+class Unavailable(Model, frozen=True, kw_only=True, tag=True):
+    """The call could not be made now; worth trying again."""
+
+    reason: str
+    retry_after_seconds: float
+
+
+Outcome = Done | ProbeAnswer | ImageAbsent | Refused | Unavailable

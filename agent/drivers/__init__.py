@@ -1,0 +1,1 @@
+"""The agent's edges: each module does one kind of effect and decides nothing."""
