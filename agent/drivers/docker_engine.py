@@ -36,6 +36,7 @@ API_VERSION_MIN = (1, 41)  # Docker Engine 20.10
 API_VERSION_KNOWN_MAX = (1, 48)  # newer engines are asked in this older version
 CALL_TIMEOUT_SECONDS = 120  # a start on a crowded machine can take tens of seconds
 PING_TIMEOUT_SECONDS = 5
+PROBE_OUTPUT_BYTES = 16 * 1024
 PULL_SILENCE_SECONDS = 600  # between two lines of progress
 RETRY_SECONDS = 1.0
 
@@ -62,6 +63,8 @@ class DockerEngine:
         """
         self._url = url
         self._threads = threading.local()
+        self._lock = threading.Lock()
+        self._clients: list[APIClient] = []  # one for each thread that has made a call
         self._version = self._negotiate()
 
     @property
@@ -107,7 +110,7 @@ class DockerEngine:
             self._call(
                 lambda client: _checked(
                     client.post(
-                        f"{client.base_url}/v{_text(self._version)}/networks/{network_name}/connect",
+                        self._endpoint(client, f"networks/{network_name}/connect"),
                         json=body,
                         timeout=client.timeout,
                     )
@@ -138,19 +141,30 @@ class DockerEngine:
             raise ImageMissing(failure.reason) from failure
 
     def probe(self, container_id: str, command: tuple[str, ...], timeout_seconds: float) -> bool:
-        def run(client: APIClient) -> bool:
-            deadline = time.monotonic() + timeout_seconds
-            made = client.exec_create(container_id, list(command), stdout=True, stderr=True)
-            for _ in client.exec_start(made["Id"], stream=True):
-                if time.monotonic() > deadline:
-                    return False
-            return client.exec_inspect(made["Id"]).get("ExitCode") == 0
-
+        client = self._new_client(max(1, math.ceil(timeout_seconds)))
         try:
-            return self._call(run, timeout_seconds=math.ceil(timeout_seconds))
+            with contextlib.closing(client), _failures_named():
+                made = client.exec_create(container_id, list(command), stdout=True, stderr=True)
+                if not self._runs_to_its_end(client, str(made["Id"]), timeout_seconds):
+                    return False
+                return client.exec_inspect(made["Id"]).get("ExitCode") == 0
         except (TemporaryFailure, PermanentFailure):
             # No answer in time, or a container that is just ending: not healthy either way.
             return False
+
+    def _runs_to_its_end(self, client: APIClient, exec_id: str, timeout_seconds: float) -> bool:
+        deadline = time.monotonic() + timeout_seconds
+        response = client.post(
+            self._endpoint(client, f"exec/{exec_id}/start"),
+            json={"Detach": False, "Tty": False},
+            stream=True,
+            timeout=client.timeout,
+        )
+        with contextlib.closing(_checked(response)):
+            while response.raw.read1(PROBE_OUTPUT_BYTES):
+                if time.monotonic() > deadline:
+                    return False
+        return True
 
     def events(self, labels: Mapping[str, str]) -> "DockerEvents":
         client = self._new_client(CALL_TIMEOUT_SECONDS)
@@ -180,13 +194,20 @@ class DockerEngine:
         with _failures_named():
             response = _checked(
                 client.get(
-                    f"{client.base_url}/v{_text(self._version)}/containers/{container_id}/logs",
+                    self._endpoint(client, f"containers/{container_id}/logs"),
                     params=parameters,
                     stream=True,
                     timeout=None if query.follow else CALL_TIMEOUT_SECONDS,
                 )
             )
         return DockerLogs(client, response, tty=container.tty)
+
+    def close(self) -> None:
+        """Close the connections of all threads; streams are closed by who opened them."""
+        with self._lock:
+            clients, self._clients = self._clients, []
+        for client in clients:
+            client.close()
 
     def _existing(self, name: str, body: Mapping[str, Any]) -> str:
         container = self.inspect(name)
@@ -217,7 +238,12 @@ class DockerEngine:
         client: APIClient | None = getattr(self._threads, "client", None)
         if client is None:
             client = self._threads.client = self._new_client(CALL_TIMEOUT_SECONDS)
+            with self._lock:
+                self._clients.append(client)
         return client
+
+    def _endpoint(self, client: APIClient, path: str) -> str:
+        return f"{client.base_url}/v{_text(self._version)}/{path}"
 
     def _new_client(
         self, timeout_seconds: int, *, version: tuple[int, int] | None = None

@@ -6,7 +6,8 @@ events or logs in a thread. Programs are recognised by their words, as far as te
 
     sleep N            runs N seconds; as the first process of a container it ignores SIGTERM
     true, false        end at once with 0 or 1
-    sh -c "A; B; …"    echo TEXT, echo TEXT >&2, exit N, sleep N, trap 'exit N' TERM, test -e PATH
+    sh -c "A; B; …"    echo TEXT, echo TEXT >&2, exit N, sleep N, trap 'exit N' TERM, test -e PATH,
+                       while true; do …; done
 
 Faults for tests: `unreachable`, `refusals`, `end` (a container), `set_health`, `probe_answers`.
 """
@@ -445,6 +446,8 @@ def _script(text: str) -> Program:
             program.exit_code = int(words[1])
         elif words[:1] == ["sleep"]:
             program.runs_seconds += float(words[1])
+        elif words[:2] == ["while", "true"]:
+            program.runs_seconds = float("inf")
         elif words[:2] == ["test", "-e"]:
             program.exit_code = 1
         elif words[:1] == ["trap"]:
