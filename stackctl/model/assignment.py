@@ -29,6 +29,7 @@ class TaskAssignment(Model, frozen=True, kw_only=True):
     desired_state: TaskState = TaskState.RUNNING
     start_after: float = 0  # do not start before this time (restart delay); create at once
     may_stop: bool = False  # with desired SHUTDOWN: no node balances to it any longer
+    config_ids: Mapping[str, str] = {}  # config name -> id of the content this task mounts
     addresses: Mapping[str, str] = {}  # network id -> address without prefix length
     ports: tuple[specs.PortSpec, ...] = ()  # host-mode ports of the task
     node_hostname: str = ""
@@ -48,7 +49,7 @@ class NetworkAssignment(Model, frozen=True, kw_only=True):
 
 
 class Neighbour(Model, frozen=True, kw_only=True):
-    """An address on an overlay network that lives on another node: a task or that node's gateway."""
+    """An address on an overlay network that lives on another node: a task, or its gateway."""
 
     network_id: str
     address: str

@@ -58,7 +58,7 @@ def _perform(draft: Draft, command: commands.Command) -> Result:
             deploy.mark_service_removed(draft, service, now=command.now, cause="service removed")
         case commands.ReportTasks():
             for report in command.reports:
-                _report(draft, command.node_id, report)
+                _report(draft, command.node_id, report, now=command.now)
         case commands.ApplyRound():
             if command.term != draft.term:
                 raise conflict(f"round of term {command.term} came in term {draft.term}")
@@ -92,18 +92,22 @@ def _init(draft: Draft, command: commands.InitCluster) -> None:
     )
 
 
-def _report(draft: Draft, node_id: str, report: TaskReport) -> None:
-    """An observed state only grows; a report of the same state may bring a better message."""
+def _report(draft: Draft, node_id: str, report: TaskReport, *, now: float) -> None:
+    """An observed state only grows; a report of the same state may bring a better message.
+
+    Times become the manager's: nodes' clocks differ, and delays and monitor windows are counted
+    from them.
+    """
     task = draft.task(report.task_id)
     if task is None or task.node_id != node_id:
         return
-    held, status = task.status, report.status
-    if status.state < held.state or status == held:
+    held = task.status
+    if report.status.state < held.state:
         return
+    grown = report.status.state > held.state
+    status = replace(report.status, at=now if grown else held.at)
     running_at = task.running_at
     if not running_at and status.state == TaskState.RUNNING:
-        running_at = status.at
-    if status.state == held.state and status.at != held.at:
-        status = replace(status, at=held.at)
+        running_at = now
     if status != held or running_at != task.running_at:
         draft.put_task(replace(task, status=status, running_at=running_at))

@@ -1,4 +1,4 @@
-"""Events: what applying an entry changed. They only say "look again"; deciding looks at the object."""
+"""Events: what applying an entry changed. They only say "look again"; decisions look at objects."""
 
 from enum import StrEnum
 

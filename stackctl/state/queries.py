@@ -1,4 +1,4 @@
-"""Queries: views of the state for people and programs. Pure functions; times are the state's own."""
+"""Queries: views of the state for people and programs; times are the state's own."""
 
 from collections.abc import Iterable, Mapping
 from typing import TypeVar

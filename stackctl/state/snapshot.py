@@ -7,7 +7,7 @@ stored.
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -37,13 +37,13 @@ class _Chunk(msgspec.Struct, frozen=True):
     objects: msgspec.Raw
 
 
-_KINDS: dict[str, type] = {
-    "nodes": objects.Node,
-    "stacks": objects.Stack,
-    "networks": objects.Network,
-    "configs": objects.Config,
-    "services": objects.Service,
-    "tasks": objects.Task,
+_DECODERS: dict[str, msgspec.msgpack.Decoder[Any]] = {
+    "nodes": msgspec.msgpack.Decoder(list[objects.Node]),
+    "stacks": msgspec.msgpack.Decoder(list[objects.Stack]),
+    "networks": msgspec.msgpack.Decoder(list[objects.Network]),
+    "configs": msgspec.msgpack.Decoder(list[objects.Config]),
+    "services": msgspec.msgpack.Decoder(list[objects.Service]),
+    "tasks": msgspec.msgpack.Decoder(list[objects.Task]),
 }
 
 
@@ -53,7 +53,7 @@ def encode_state(state: ClusterState) -> Iterator[bytes]:
     yield encode(
         _Header(FORMAT_VERSION, state.index, state.term, state.cluster, dict(state.config_ids))
     )
-    for kind in _KINDS:
+    for kind in _DECODERS:
         for part in _parts(getattr(state, kind).values()):
             yield encode(_Chunk(kind, msgspec.Raw(encode(part))))
 
@@ -65,11 +65,10 @@ def decode_state(chunks: Iterable[bytes]) -> ClusterState:
         header = msgspec.msgpack.decode(next(remaining), type=_Header)
         if header.format_version != FORMAT_VERSION:
             raise DamagedSnapshot(f"snapshot of format {header.format_version}")
-        loaded: dict[str, list[object]] = {kind: [] for kind in _KINDS}
+        loaded: dict[str, list[object]] = {kind: [] for kind in _DECODERS}
         for chunk in remaining:
             part = msgspec.msgpack.decode(chunk, type=_Chunk)
-            kind = list[_KINDS[part.kind]]  # type: ignore[misc]  # the element type is a value here
-            loaded[part.kind].extend(msgspec.msgpack.decode(part.objects, type=kind))
+            loaded[part.kind].extend(_DECODERS[part.kind].decode(part.objects))
     except StopIteration as error:
         raise DamagedSnapshot("snapshot without a header") from error
     except (msgspec.DecodeError, msgspec.ValidationError, KeyError) as error:
@@ -89,7 +88,7 @@ def _rebuild(header: _Header, loaded: dict[str, list[object]]) -> ClusterState:
 
 def _put(draft: Draft, value: object, config_ids: dict[str, str]) -> None:
     """Puts a loaded object with the version that it had, not with the index of the snapshot."""
-    draft.index = value.version  # type: ignore[attr-defined]  # every kind of _KINDS has one
+    draft.index = value.version  # type: ignore[attr-defined]  # every kind of _DECODERS has one
     match value:
         case objects.Node():
             draft.put_node(value)

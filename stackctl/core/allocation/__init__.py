@@ -1,0 +1,1 @@
+"""What the manager hands out: VNIs, subnets, addresses, virtual IPs, published ports."""

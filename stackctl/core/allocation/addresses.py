@@ -1,0 +1,97 @@
+"""Addresses on overlay networks: of tasks, of virtual IPs, of each node's gateway.
+
+Next-fit within the network's subnet: an address that was just freed is not given out again at once.
+An address is free when its task is known to have ended, or its node was removed.
+"""
+
+from ipaddress import IPv4Address, IPv4Network
+
+from stackctl.core.decisions import Decisions
+from stackctl.model import objects
+from stackctl.state.changes import SetAddressCursor
+
+
+class AddressPool:
+    """The free addresses of one network during one round."""
+
+    def __init__(self, network: objects.Network, used: set[str]) -> None:
+        self.network = network
+        self._subnet = IPv4Network(network.subnet)
+        self._used = used
+        self._next = network.address_next
+        self.is_touched = False
+
+    def take(self) -> str | None:
+        """A free address, or None when the subnet is full."""
+        size = self._subnet.num_addresses
+        base = int(self._subnet.network_address)
+        for step in range(size):
+            offset = (self._next + step) % size
+            if offset in (0, size - 1):
+                continue
+            address = str(IPv4Address(base + offset))
+            if address not in self._used:
+                self._used.add(address)
+                self._next = (offset + 1) % size
+                self.is_touched = True
+                return address
+        return None
+
+    def give_back(self, address: str) -> None:
+        """An address that was taken in this round is not needed after all."""
+        self._used.discard(address)
+
+    @property
+    def cursor(self) -> int:
+        """Where the next search starts."""
+        return self._next
+
+    def describe_full(self) -> str:
+        """Why nothing could be taken."""
+        return (
+            f"no free address on network {self.network.name}"
+            f" ({len(self._used)} of {self._subnet.num_addresses - 2} in use)"
+        )
+
+
+class AddressPools:
+    """The pools of a round, each built when it is first needed."""
+
+    def __init__(self, decisions: Decisions) -> None:
+        self._decisions = decisions
+        self._pools: dict[str, AddressPool] = {}
+        self._task_addresses: dict[str, set[str]] | None = None
+
+    def of(self, network: objects.Network) -> AddressPool:
+        """The pool of a network that has its subnet."""
+        pool = self._pools.get(network.id)
+        if pool is None:
+            pool = AddressPool(network, self._used(network))
+            self._pools[network.id] = pool
+        return pool
+
+    def store_cursors(self) -> None:
+        """Decides where later rounds start to search."""
+        for network_id, pool in self._pools.items():
+            if pool.is_touched:
+                self._decisions.do(
+                    SetAddressCursor(network_id=network_id, address_next=pool.cursor)
+                )
+
+    def _used(self, network: objects.Network) -> set[str]:
+        used = set(network.gateways.values())
+        for service in self._decisions.draft.services.values():
+            vip = service.endpoint.vips.get(network.id)
+            if vip:
+                used.add(vip)
+        return used | self._addresses_of_tasks().get(network.id, set())
+
+    def _addresses_of_tasks(self) -> dict[str, set[str]]:
+        if self._task_addresses is None:
+            self._task_addresses = {}
+            for task in self._decisions.draft.every_task():
+                if task.has_ended:
+                    continue
+                for network_id, address in task.addresses.items():
+                    self._task_addresses.setdefault(network_id, set()).add(address)
+        return self._task_addresses

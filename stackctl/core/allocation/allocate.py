@@ -1,0 +1,136 @@
+"""The allocation loop of a round: networks, endpoints of services, tasks, gateways of nodes.
+
+What cannot be had is said on the task that waits for it, in counts (Swarm leaves such tasks in NEW
+with the reason in a log file).
+"""
+
+from collections.abc import Iterable, Mapping
+
+from stackctl.core.allocation import subnets
+from stackctl.core.allocation.addresses import AddressPools
+from stackctl.core.allocation.ports import settle_ports
+from stackctl.core.decisions import Decisions
+from stackctl.core.endpoints import ingress_network_id
+from stackctl.model import objects, specs
+from stackctl.model.task_state import TaskState
+from stackctl.state.changes import AllocateTask, ExplainTask, SetEndpoint, SetGateway
+
+
+def allocate(decisions: Decisions, services: Iterable[objects.Service]) -> None:
+    """Allocates for the given services and for every task that is still NEW."""
+    pools = AddressPools(decisions)
+    refusals: dict[str, str] = {}
+    for service in services:
+        if service.removing:
+            continue
+        for network in networks_of(decisions, service.spec.task):
+            if not network.vni:
+                refusal = subnets.allocate_network(decisions, network)
+                if refusal:
+                    refusals[network.id] = refusal
+        _settle_endpoint(decisions, service, pools, refusals)
+    for task_id in list(decisions.draft.unplaced):
+        task = decisions.draft.task(task_id)
+        if task is not None and task.status.state == TaskState.NEW:
+            _allocate_task(decisions, task, pools, refusals)
+    pools.store_cursors()
+
+
+def allocate_gateways(decisions: Decisions) -> None:
+    """Gives each node its own address on the networks it needs, and takes the others back.
+
+    A node needs a network when a task on it is attached, or when the network carries ingress
+    traffic, which any node may receive.
+    """
+    pools = AddressPools(decisions)
+    needed = _nodes_by_network(decisions)
+    for network in list(decisions.draft.networks.values()):
+        if not network.subnet:
+            continue
+        nodes = needed.get(network.id, set())
+        for node_id in sorted(nodes - set(network.gateways)):
+            address = pools.of(network).take()
+            if address is not None:
+                decisions.do(SetGateway(network_id=network.id, node_id=node_id, address=address))
+        for node_id in sorted(set(network.gateways) - nodes):
+            decisions.do(SetGateway(network_id=network.id, node_id=node_id, address=""))
+    pools.store_cursors()
+
+
+def networks_of(decisions: Decisions, spec: specs.TaskSpec) -> list[objects.Network]:
+    """The networks that tasks of the spec are attached to, in the spec's order."""
+    draft = decisions.draft
+    found = []
+    for attachment in spec.networks:
+        network_id = draft.network_ids.get(attachment.network)
+        if network_id is not None:
+            found.append(draft.networks[network_id])
+    return found
+
+
+def _settle_endpoint(
+    decisions: Decisions,
+    service: objects.Service,
+    pools: AddressPools,
+    refusals: dict[str, str],
+) -> None:
+    vips: dict[str, str] = {}
+    if service.spec.endpoint_mode == specs.EndpointMode.VIP:
+        for network in networks_of(decisions, service.spec.task):
+            held = service.endpoint.vips.get(network.id)
+            if held:
+                vips[network.id] = held
+            elif network.subnet:
+                address = pools.of(network).take()
+                if address is None:
+                    refusals[network.id] = pools.of(network).describe_full()
+                else:
+                    vips[network.id] = address
+    ports = settle_ports(decisions.draft, service)
+    endpoint = objects.Endpoint(vips=vips, ports=ports)
+    if endpoint != service.endpoint:
+        decisions.do(SetEndpoint(service_id=service.id, endpoint=endpoint))
+
+
+def _allocate_task(
+    decisions: Decisions,
+    task: objects.Task,
+    pools: AddressPools,
+    refusals: Mapping[str, str],
+) -> None:
+    service = decisions.draft.services[task.service_id]
+    spec = service.task_specs.get(task.revision, service.spec.task)
+    taken: dict[str, str] = {}
+    for network in networks_of(decisions, spec):
+        address = pools.of(network).take() if network.subnet else None
+        if address is None:
+            for network_id, held in taken.items():
+                pools.of(decisions.draft.networks[network_id]).give_back(held)
+            reason = refusals.get(network.id) or _why_not(network, pools)
+            if task.status.error != reason:
+                decisions.do(ExplainTask(task_id=task.id, error=reason))
+            return
+        taken[network.id] = address
+    decisions.do(AllocateTask(task_id=task.id, addresses=taken))
+
+
+def _why_not(network: objects.Network, pools: AddressPools) -> str:
+    if not network.subnet:
+        return f"network {network.name} has no subnet yet"
+    return pools.of(network).describe_full()
+
+
+def _nodes_by_network(decisions: Decisions) -> dict[str, set[str]]:
+    draft = decisions.draft
+    needed: dict[str, set[str]] = {}
+    everywhere = set(draft.nodes)
+    for service in draft.services.values():
+        network_id = ingress_network_id(draft, service)
+        if network_id and not service.removing:
+            needed.setdefault(network_id, set()).update(everywhere)
+    for node_id in everywhere:
+        for task in draft.tasks_on(node_id).values():
+            if not task.has_ended:
+                for network_id in task.addresses:
+                    needed.setdefault(network_id, set()).add(node_id)
+    return needed

@@ -1,0 +1,55 @@
+"""One controller round in the making: a draft of the state, and the changes decided so far.
+
+Every loop of a round reads the draft and decides by `do`, so later loops see what earlier ones
+decided, and the whole round becomes one entry of the log. "Later" is a time returned by `wake`.
+"""
+
+from collections.abc import Callable, Mapping
+
+from stackctl.model import objects
+from stackctl.model.objects import NodeState
+from stackctl.state.changes import Change, apply_change
+from stackctl.state.cluster import ClusterState, Draft
+
+
+class Decisions:
+    """The changes of a round, applied to a draft as they are decided.
+
+    `acknowledged` is, by node id, the newest log index whose network part that node's agent has in
+    force. `new_id` returns a fresh task id each time (random, from the edge).
+    """
+
+    def __init__(
+        self,
+        state: ClusterState,
+        *,
+        now: float,
+        new_id: Callable[[], str],
+        acknowledged: Mapping[str, int],
+    ) -> None:
+        self.base = state
+        self.draft = Draft(state, index=state.index + 1, term=state.term)
+        self.now = now
+        self.new_id = new_id
+        self.acknowledged = acknowledged
+        self.changes: list[Change] = []
+        self.wakes: dict[str, float] = {}
+        self.draining: set[str] = set()
+
+    def do(self, change: Change) -> None:
+        """Decides a change."""
+        apply_change(self.draft, change, now=self.now)
+        self.changes.append(change)
+
+    def wake(self, service_id: str, at: float) -> None:
+        """The service must be looked at again at that time, even if nothing happens."""
+        self.wakes[service_id] = min(at, self.wakes.get(service_id, at))
+
+    def node_of(self, task: objects.Task) -> objects.Node | None:
+        """The node of a task, None when it has none or the node is gone."""
+        return self.draft.nodes.get(task.node_id)
+
+    def is_on_live_node(self, task: objects.Task) -> bool:
+        """True when the task's node is there and not DOWN."""
+        node = self.node_of(task)
+        return node is not None and node.state != NodeState.DOWN

@@ -1,0 +1,69 @@
+"""Global services: one task on each eligible node, placed there from the start.
+
+Eligible is a node that is READY and ACTIVE and meets the constraints. A node that is DOWN or PAUSEd
+keeps its task; a drained one, or one that no longer meets the constraints, loses it. Nothing moves
+elsewhere.
+"""
+
+from stackctl.core.decisions import Decisions
+from stackctl.core.orchestration import rolling_update, tending
+from stackctl.core.orchestration.slots import Slot, SlotKey, slots_of
+from stackctl.model import constraints, objects
+from stackctl.model.objects import Availability, NodeState
+from stackctl.model.task_state import TaskState
+from stackctl.state.changes import SetDesired
+
+
+def reconcile(decisions: Decisions, service: objects.Service) -> None:
+    """Gives each eligible node its task, and takes it from those that may not have one."""
+    parsed = [constraints.parse(text) for text in service.spec.task.placement.constraints]
+    slots = slots_of(decisions.draft.tasks_of(service.id).values())
+    kept: set[SlotKey] = set()
+    for node in decisions.draft.nodes.values():
+        slot = slots.get(node.id)
+        if not all(constraints.is_met(constraint, node) for constraint in parsed):
+            _evict(decisions, slot, f"node {node.hostname} no longer meets the constraints")
+        elif node.availability == Availability.DRAIN:
+            _evict(decisions, slot, f"node {node.hostname} is drained")
+        elif node.state == NodeState.READY:
+            kept.add(node.id)
+            _tend(decisions, service, node, slot)
+    current = decisions.draft.services[service.id]
+    after = slots_of(decisions.draft.tasks_of(service.id).values())
+    rolling_update.advance(
+        decisions,
+        current,
+        {
+            key: slot
+            for key, slot in after.items()
+            if key in kept and slot.is_present and _may_change(decisions, key)
+        },
+    )
+
+
+def _tend(
+    decisions: Decisions, service: objects.Service, node: objects.Node, slot: Slot | None
+) -> None:
+    if node.availability != Availability.ACTIVE:
+        if slot is not None:
+            tending.close_ended(decisions, slot)
+    elif slot is not None and slot.is_present:
+        tending.tend(decisions, service, slot)
+    else:
+        tending.create_task(
+            decisions,
+            service,
+            node.id,
+            cause=f"node {node.hostname} is eligible",
+            revision=service.revision,
+        )
+
+
+def _may_change(decisions: Decisions, key: SlotKey) -> bool:
+    node = decisions.draft.nodes.get(str(key))
+    return node is not None and node.availability == Availability.ACTIVE
+
+
+def _evict(decisions: Decisions, slot: Slot | None, cause: str) -> None:
+    for task in slot.live if slot is not None else ():
+        decisions.do(SetDesired(task_id=task.id, desired_state=TaskState.SHUTDOWN, cause=cause))

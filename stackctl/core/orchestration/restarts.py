@@ -1,0 +1,75 @@
+"""Restarts: whether an ended task is replaced, and when.
+
+Swarm's counting of attempts is kept: `attempts_max` N allows N restarts per slot and revision, so
+N+1 runs, within `window_seconds` before the end of the last task. Unlike Swarm, which waits 5 s by
+default, a policy without a delay restarts at once the first time and backs off while the task keeps
+failing; and only tasks that ended by themselves count, never those lost with their node.
+"""
+
+import msgspec
+
+from stackctl.core.orchestration.slots import Slot, ended_by_itself
+from stackctl.model import objects, specs
+from stackctl.model.specs import RestartCondition
+from stackctl.model.task_state import TaskState
+
+BACKOFF_FIRST_SECONDS = 0.5
+BACKOFF_MAX_SECONDS = 5.0
+HEALTHY_RUN_SECONDS = 10.0  # a task that ran this long does not count as "keeps failing"
+
+
+class Restart(msgspec.Struct, frozen=True):
+    """A new task may start at `at`; `cause` says why it is made."""
+
+    at: float
+    cause: str
+
+
+class Spent(msgspec.Struct, frozen=True):
+    """No task follows; `reason` says which rule forbids it."""
+
+    reason: str
+
+
+def decide_restart(slot: Slot, policy: specs.RestartPolicy) -> Restart | Spent:
+    """What follows the slot's last task, which ended by itself."""
+    last = slot.latest
+    ended_at = last.status.at
+    if policy.condition == RestartCondition.NONE:
+        return Spent("restart condition is none")
+    if policy.condition == RestartCondition.ON_FAILURE and last.status.state == TaskState.COMPLETE:
+        return Spent("completed, and restart condition is on-failure")
+    ended = [
+        task for task in slot.tasks if task.revision == last.revision and ended_by_itself(task)
+    ]
+    restarts = ended[1:]
+    if policy.window_seconds:
+        restarts = [task for task in restarts if task.created_at > ended_at - policy.window_seconds]
+    if policy.attempts_max and len(restarts) >= policy.attempts_max:
+        return Spent(f"restarted {len(restarts)} times, the maximum")
+    delay = policy.delay_seconds
+    if delay is None:
+        delay = backoff_seconds(_failures_in_a_row(ended))
+    return Restart(at=ended_at + delay, cause=f"{describe_end(last)}; restart")
+
+
+def backoff_seconds(failures_in_a_row: int) -> float:
+    """0 after the first failure, then 0.5, 1, 2, 4, 5, 5 …"""
+    if failures_in_a_row <= 1:
+        return 0.0
+    return min(BACKOFF_FIRST_SECONDS * 2.0 ** (failures_in_a_row - 2), BACKOFF_MAX_SECONDS)
+
+
+def describe_end(task: objects.Task) -> str:
+    """How the task ended, in words."""
+    status = task.status
+    return f"{status.state.name.lower()}: {status.error or status.message or 'no reason given'}"
+
+
+def _failures_in_a_row(ended: list[objects.Task]) -> int:
+    count = 0
+    for task in reversed(ended):
+        if task.running_at and task.status.at - task.running_at >= HEALTHY_RUN_SECONDS:
+            break
+        count += 1
+    return max(count, 1)

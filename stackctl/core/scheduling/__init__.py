@@ -1,0 +1,1 @@
+"""Which node a task runs on, and the explanation when there is none."""

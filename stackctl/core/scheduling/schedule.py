@@ -1,0 +1,182 @@
+"""The scheduler: groups of equal tasks are placed on nodes, the best node first.
+
+Best is (Swarm's ranking): nodes on which this service keeps failing last; then along the spread
+preferences the branch with fewest tasks of the service; then the node with fewest tasks of this
+service; then with fewest tasks; then by host name, so that the same state always gives the same
+placement. Each leaf of the spread tree keeps a heap of its nodes, so placing a task costs a
+logarithm.
+"""
+
+import heapq
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from stackctl.core.decisions import Decisions
+from stackctl.core.scheduling import capacity, filters
+from stackctl.core.scheduling.capacity import NodeRoom
+from stackctl.model import constraints, objects
+from stackctl.model.task_state import TaskState
+from stackctl.state import revisions
+from stackctl.state.changes import AssignTask, ExplainTask
+from stackctl.state.cluster import Draft
+
+FAILURES_TO_AVOID = 5
+FAILURES_WITHIN_SECONDS = 300.0
+
+Leaf = tuple[str, ...]
+Rank = tuple[int, int, int, str, str]  # failures, tasks of service, tasks, host name, node id
+
+
+def schedule(decisions: Decisions) -> None:
+    """Gives a node to every pending task that fits somewhere, and explains the others."""
+    groups = _pending_groups(decisions.draft)
+    if not groups:
+        return
+    rooms = capacity.rooms(decisions.draft)
+    for (service_id, revision, _), tasks in groups.items():
+        service = decisions.draft.services[service_id]
+        preassigned = tasks[0].node_id
+        nodes = [rooms[preassigned]] if preassigned in rooms else list(rooms.values())
+        placement = _Placement(
+            decisions.draft, service, revision=revision, nodes=nodes, now=decisions.now
+        )
+        _place(decisions, tasks, placement)
+
+
+def would_fit_without(
+    draft: Draft, service: objects.Service, task: objects.Task, *, leaving: objects.Task
+) -> bool:
+    """True when a pending task would find a node if only `leaving` were gone."""
+    demand = _demand(service, task.revision)
+    rooms = capacity.rooms(draft, without=leaving.id)
+    counts = _tasks_per_node(draft, service)
+    counts[leaving.node_id] -= 1
+    nodes = [rooms[task.node_id]] if task.node_id in rooms else list(rooms.values())
+    return any(not filters.first_refusal(room, demand, counts[room.node.id]) for room in nodes)
+
+
+class _Placement:
+    """The nodes that may take tasks of one group, best first."""
+
+    def __init__(
+        self,
+        draft: Draft,
+        service: objects.Service,
+        *,
+        revision: int,
+        nodes: Sequence[NodeRoom],
+        now: float,
+    ) -> None:
+        demand = _demand(service, revision)
+        self.demand = demand
+        self._nodes = nodes
+        self._counts = _tasks_per_node(draft, service)
+        self._failures = _failures_per_node(draft, service, revision, now)
+        self._branches: Counter[Leaf] = Counter()
+        self._leaves: dict[Leaf, list[tuple[Rank, NodeRoom]]] = {}
+        for room in nodes:
+            leaf = tuple(constraints.describe(room.node, key) for key in demand.spread)
+            for depth in range(1, len(leaf) + 1):
+                self._branches[leaf[:depth]] += self._counts[room.node.id]
+            if filters.is_ready(room) and filters.meets_constraints(room, demand):
+                self._leaves.setdefault(leaf, []).append((self._rank(room), room))
+        for heap in self._leaves.values():
+            heapq.heapify(heap)
+
+    def take_best(self) -> NodeRoom | None:
+        """The best node that still has room, accounted for; None when there is none."""
+        while self._leaves:
+            leaf = min(self._leaves, key=self._leaf_rank)
+            room = self._pop_fitting(self._leaves[leaf])
+            if room is None:
+                del self._leaves[leaf]
+                continue
+            room.take(self.demand.reservations, self.demand.host_ports)
+            self._counts[room.node.id] += 1
+            for depth in range(1, len(leaf) + 1):
+                self._branches[leaf[:depth]] += 1
+            heapq.heappush(self._leaves[leaf], (self._rank(room), room))
+            return room
+        return None
+
+    def explain(self) -> str:
+        """Why no node is left, in counts."""
+        return filters.explain(
+            filters.first_refusal(room, self.demand, self._counts[room.node.id])
+            for room in self._nodes
+        )
+
+    def _pop_fitting(self, heap: list[tuple[Rank, NodeRoom]]) -> NodeRoom | None:
+        while heap:
+            _, room = heapq.heappop(heap)
+            if not filters.first_refusal(room, self.demand, self._counts[room.node.id]):
+                return room
+        return None
+
+    def _leaf_rank(self, leaf: Leaf) -> tuple[int, ...]:
+        return tuple(self._branches[leaf[:depth]] for depth in range(1, len(leaf) + 1))
+
+    def _rank(self, room: NodeRoom) -> Rank:
+        node = room.node
+        failures = self._failures[node.id]
+        avoided = failures if failures >= FAILURES_TO_AVOID else 0
+        return (avoided, self._counts[node.id], room.tasks, node.hostname, node.id)
+
+
+def _place(decisions: Decisions, tasks: Sequence[objects.Task], placement: _Placement) -> None:
+    remaining = iter(tasks)
+    for task in remaining:
+        room = placement.take_best()
+        if room is None:
+            reason = placement.explain()
+            for unplaced in (task, *remaining):
+                if unplaced.status.error != reason:
+                    decisions.do(ExplainTask(task_id=unplaced.id, error=reason))
+            return
+        decisions.do(
+            AssignTask(
+                task_id=task.id,
+                node_id=room.node.id,
+                host_ports=placement.demand.host_ports,
+            )
+        )
+
+
+def _pending_groups(draft: Draft) -> dict[tuple[str, int, str], list[objects.Task]]:
+    groups: dict[tuple[str, int, str], list[objects.Task]] = {}
+    for task in sorted(_pending(draft), key=lambda task: (task.created_at, task.slot, task.id)):
+        key = (task.service_id, task.revision, task.node_id)
+        groups.setdefault(key, []).append(task)
+    return groups
+
+
+def _pending(draft: Draft) -> Iterator[objects.Task]:
+    for task_id in draft.unplaced:
+        task = draft.task(task_id)
+        if task is not None and task.status.state == TaskState.PENDING:
+            yield task
+
+
+def _demand(service: objects.Service, revision: int) -> filters.Demand:
+    spec = service.task_specs.get(revision, service.spec.task)
+    return filters.demand_of(spec, revisions.host_ports(service.spec))
+
+
+def _tasks_per_node(draft: Draft, service: objects.Service) -> Counter[str]:
+    return Counter(
+        task.node_id
+        for task in draft.tasks_of(service.id).values()
+        if task.is_wanted and not task.has_ended and task.status.state >= TaskState.ASSIGNED
+    )
+
+
+def _failures_per_node(
+    draft: Draft, service: objects.Service, revision: int, now: float
+) -> Counter[str]:
+    return Counter(
+        task.node_id
+        for task in draft.tasks_of(service.id).values()
+        if task.revision == revision
+        and task.status.state in (TaskState.FAILED, TaskState.REJECTED)
+        and now - task.status.at <= FAILURES_WITHIN_SECONDS
+    )
