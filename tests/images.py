@@ -5,6 +5,7 @@ the same files under another image id, for updates. The example's images come fr
 build script. All archives are cached, so that asking costs milliseconds after the first time.
 """
 
+import os
 import shutil
 import subprocess
 import sys
@@ -50,6 +51,7 @@ def juergenapp_image_tar() -> Path:
         stdout=subprocess.PIPE,
         text=True,
         timeout=900,
+        env={**os.environ, "PYTHONPATH": str(_EXAMPLE.parent.parent)},
     )
     return Path(ended.stdout.strip().splitlines()[-1])
 
@@ -76,11 +78,13 @@ def _build_busybox(archive: Path, binary: bytes) -> None:
         image_archive.write_layer(layer, entries)
         image_archive.write_archive(
             archive,
-            layers=[layer],
-            images=[
-                ImageRecipe(tags=(BUSYBOX_IMAGE,), command=("sh",), environment=path),
+            [
+                ImageRecipe(
+                    tags=(BUSYBOX_IMAGE,), layers=(layer,), command=("sh",), environment=path
+                ),
                 ImageRecipe(
                     tags=(BUSYBOX_NEXT_IMAGE,),
+                    layers=(layer,),
                     command=("sh",),
                     environment={**path, "STACKCTL_TEST_IMAGE": "next"},
                 ),

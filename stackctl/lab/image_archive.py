@@ -29,9 +29,10 @@ _ENGINE_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
 
 @dataclass(frozen=True)
 class ImageRecipe:
-    """One image of an archive: its tags, and what a Dockerfile would say below its layers."""
+    """One image of an archive: its tags, its layers, and what a Dockerfile would say below them."""
 
     tags: tuple[str, ...]
+    layers: tuple[Path, ...]  # tars, lowest first
     command: tuple[str, ...]
     entrypoint: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -66,31 +67,32 @@ def write_layer(destination: Path, entries: Iterable[LayerEntry]) -> None:
             layer.addfile(member, io.BytesIO(entry.content or b""))
 
 
-def write_archive(
-    destination: Path, *, layers: Sequence[Path], images: Sequence[ImageRecipe]
-) -> dict[str, str]:
-    """Write an archive of `images`, all on top of the same `layers`; returns tag -> image id.
+def write_archive(destination: Path, images: Sequence[ImageRecipe]) -> dict[str, str]:
+    """Write an archive of `images`; returns tag -> image id.
 
-    The archive appears at `destination` whole or not at all.
+    A layer that several images name is written once. The archive appears at `destination` whole or
+    not at all.
     """
-    digests = [_file_digest(layer) for layer in layers]
-    layer_names = [f"{digest}/layer.tar" for digest in digests]
+    layers = dict.fromkeys(layer for image in images for layer in image.layers)
+    digests = {layer: _file_digest(layer) for layer in layers}
+    names = {layer: f"{digest}/layer.tar" for layer, digest in digests.items()}
     manifest = []
     image_ids = {}
     unfinished = destination.with_name(f".{destination.name}.{os.getpid()}")
     try:
         with tarfile.open(unfinished, "w", format=tarfile.GNU_FORMAT) as archive:
-            for name, layer in dict(zip(layer_names, layers, strict=True)).items():
+            for layer, name in names.items():
                 _add_file(archive, name, layer)
             for image in images:
-                config = json.dumps(image_config(image, digests), sort_keys=True).encode()
+                document = image_config(image, [digests[layer] for layer in image.layers])
+                config = json.dumps(document, sort_keys=True).encode()
                 image_id = hashlib.sha256(config).hexdigest()
                 _add_bytes(archive, f"{image_id}.json", config)
                 manifest.append(
                     {
                         "Config": f"{image_id}.json",
                         "RepoTags": list(image.tags),
-                        "Layers": layer_names,
+                        "Layers": [names[layer] for layer in image.layers],
                     }
                 )
                 image_ids.update(dict.fromkeys(image.tags, f"sha256:{image_id}"))

@@ -1,0 +1,51 @@
+"""The web part of juergenapp: a page that says which task made it and how often it was visited."""
+
+import os
+import signal
+import socket
+import sys
+
+import flask
+import redis
+import waitress
+
+REDIS_HOST = os.environ.get("REDIS_HOST", "backenddb")
+PORT = int(os.environ.get("PORT", "8000"))
+
+app = flask.Flask(__name__)
+# Half a second to connect and half a second to answer: a visitor waits one second at most.
+counter = redis.Redis(host=REDIS_HOST, socket_connect_timeout=0.5, socket_timeout=0.5)
+
+
+@app.get("/home")
+def home() -> tuple[str, int, dict[str, str]]:
+    """The page, or one sentence when the counter cannot be reached."""
+    task = socket.gethostname()
+    headers = {"Content-Type": "text/html; charset=utf-8", "X-Web-Task": task}
+    try:
+        visits = counter.incr("visits")
+    except redis.RedisError:
+        headers["Content-Type"] = "text/plain; charset=utf-8"
+        return f"web task {task} cannot reach {REDIS_HOST}.\n", 503, headers
+    page = (
+        "<!doctype html>\n<title>juergenapp</title>\n<h1>juergenapp</h1>\n"
+        f"<p>Answered by web task <b>{task}</b>.</p>\n"
+        f"<p>Visit number <b>{visits}</b>.</p>\n"
+    )
+    return page, 200, headers
+
+
+@app.get("/healthz")
+def healthz() -> tuple[str, int]:
+    """Whether this task serves; says nothing about the counter."""
+    return "ok\n", 200
+
+
+def main() -> None:
+    """Serve until SIGTERM, which the first process of a container would otherwise not notice."""
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(0))
+    waitress.serve(app, host="0.0.0.0", port=PORT, threads=8, ident="juergenapp")  # noqa: S104 -- a container serves on all its addresses
+
+
+if __name__ == "__main__":
+    main()
