@@ -19,7 +19,7 @@ STUBS = (
     "pytest." + "skip",
     "mark." + "xfail",
 )
-BARE_SUPPRESSION = re.compile(r"# (noqa|type: ignore)[^#]*$")
+BARE_SUPPRESSION = re.compile(r"# (noqa|type: ignore)(?!.* -{1,2} \S)[^#]*$")
 
 
 def tracked_files() -> list[Path]:
