@@ -1,0 +1,227 @@
+"""A method for each request of the API; which manager answers is settled here.
+
+The endpoints are tried in order, starting with the one that answered last. Another one is tried
+when nothing could be sent, when a manager has no leader, and, for requests that may be repeated
+without harm, when the answer never came.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
+
+from stackctl.client import failures, transport, views
+from stackctl.errors import ClusterUnavailable
+
+if TYPE_CHECKING:
+    import ssl
+
+# Longer than any long poll (30 s), so that only a dead manager is given up.
+_POLL_MARGIN_SECONDS = 10.0
+_POLL_SECONDS_MAX = 30.0
+_LOG_PAUSE_SECONDS_MAX = 24 * 3600.0
+_REPEATABLE = frozenset({"GET", "PUT", "DELETE"})
+
+Query = dict[str, str]
+
+
+class Client:
+    """Asks the managers of one cluster. Every method raises the errors of `stackctl.errors`."""
+
+    def __init__(
+        self, endpoints: Sequence[transport.Endpoint], *, identity: Path | None = None
+    ) -> None:
+        self._endpoints = list(endpoints)
+        self._identity = identity
+        self._tls: ssl.SSLContext | None = None
+
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """The endpoints, the next one to be tried first."""
+        return tuple(str(endpoint) for endpoint in self._endpoints)
+
+    def cluster(self) -> views.ClusterView:
+        """The cluster."""
+        return views.complete_cluster(self._json("GET", "/v1/cluster"))
+
+    def nodes(self) -> list[views.NodeView]:
+        """All nodes."""
+        return [views.complete_node(node) for node in self._json("GET", "/v1/nodes")]
+
+    def node(self, reference: str) -> views.NodeView:
+        """One node, by id, host name, unique start of its id, or "self"."""
+        return views.complete_node(self._json("GET", _path("nodes", reference)))
+
+    def update_node(self, reference: str, update: dict[str, Any]) -> views.NodeView:
+        """Change availability and labels; `update` has the fields of the API's NodeUpdate."""
+        body = json.dumps(update).encode()
+        return views.complete_node(self._json("PATCH", _path("nodes", reference), body=body))
+
+    def remove_node(self, reference: str, *, force: bool) -> None:
+        """Forget a node that is down, or any with `force`."""
+        self._answer("DELETE", _path("nodes", reference), query={"force": "1"} if force else {})
+
+    def stacks(self) -> list[views.StackView]:
+        """All stacks."""
+        return [views.complete_stack(stack) for stack in self._json("GET", "/v1/stacks")]
+
+    def put_stack(self, name: str, spec: bytes, *, prune: bool) -> views.DeployResult:
+        """Deploy a stack; `spec` is a StackSpec as JSON."""
+        path, query = _path("stacks", name), {"prune": "1" if prune else "0"}
+        return views.complete_deploy(self._json("PUT", path, body=spec, query=query))
+
+    def remove_stack(self, name: str) -> views.ChangesView:
+        """Begin to remove a stack; it is listed until its last task has ended."""
+        return views.complete_changes(self._json("DELETE", _path("stacks", name)))
+
+    def services(self, *, stack: str = "") -> list[views.ServiceView]:
+        """All services, or those of a stack."""
+        query = {"stack": stack} if stack else {}
+        found = self._json("GET", "/v1/services", query=query)
+        return [views.complete_service(service) for service in found]
+
+    def service(self, reference: str) -> views.ServiceDetail:
+        """One service whole."""
+        return views.complete_service_detail(self._json("GET", _path("services", reference)))
+
+    def scale_service(self, reference: str, replicas: int) -> views.ServiceView:
+        """Set the number of replicas."""
+        body = json.dumps({"replicas": replicas}).encode()
+        path = _path("services", reference) + "/scale"
+        return views.complete_service(self._json("POST", path, body=body))
+
+    def rollback_service(self, reference: str) -> views.ServiceView:
+        """Return to the previous spec."""
+        path = _path("services", reference) + "/rollback"
+        return views.complete_service(self._json("POST", path))
+
+    def remove_service(self, reference: str) -> views.ChangesView:
+        """Begin to remove a service; it is listed until its last task has ended."""
+        return views.complete_changes(self._json("DELETE", _path("services", reference)))
+
+    def tasks(self, *, service: str = "", stack: str = "", node: str = "") -> list[views.TaskView]:
+        """Tasks with their history, newest first within a name."""
+        chosen = {"service": service, "stack": stack, "node": node}
+        query = {key: value for key, value in chosen.items() if value}
+        return [views.complete_task(task) for task in self._json("GET", "/v1/tasks", query=query)]
+
+    def networks(self, *, stack: str = "") -> list[views.NetworkView]:
+        """All networks, or those of a stack."""
+        query = {"stack": stack} if stack else {}
+        return [
+            views.complete_network(found)
+            for found in self._json("GET", "/v1/networks", query=query)
+        ]
+
+    def logs(
+        self,
+        reference: str,
+        *,
+        follow: bool = False,
+        tail: int | None = None,
+        since: float | None = None,
+        until: float | None = None,
+        task_id: str = "",
+    ) -> Iterator[views.LogLine]:
+        """What the tasks of a service wrote; `since` and `until` are seconds since the epoch."""
+        query = {"follow": "1" if follow else "0"}
+        for key, value in (("tail", tail), ("since", since), ("until", until)):
+            if value is not None:
+                query[key] = str(value)
+        if task_id:
+            query["task"] = task_id
+        request = transport.Request(
+            "GET",
+            _path("services", reference) + f"/logs?{urlencode(query)}",
+            timeout_seconds=_LOG_PAUSE_SECONDS_MAX if follow else 60.0,
+        )
+        with self._ask(request, whole=False) as answer:
+            try:
+                for line in answer.lines():
+                    yield views.complete_log_line(json.loads(line))
+            except transport.NoAnswer as error:
+                raise ClusterUnavailable(
+                    f"the logs from {self._endpoints[0]} broke off: {error.reason}"
+                ) from error
+
+    def changes(self, *, after: int, timeout_seconds: float) -> views.ChangesView:
+        """Waits until something after index `after` was applied, at most `timeout_seconds` (30)."""
+        seconds = min(max(timeout_seconds, 0.0), _POLL_SECONDS_MAX)
+        query = {"after": str(after), "timeout": f"{seconds:.3f}"}
+        margin = seconds + _POLL_MARGIN_SECONDS
+        answer = self._answer("GET", "/v1/changes", query=query, timeout_seconds=margin)
+        return views.complete_changes(json.loads(answer))
+
+    def _json(
+        self, method: str, path: str, *, body: bytes = b"", query: Query | None = None
+    ) -> Any:
+        return json.loads(self._answer(method, path, body=body, query=query))
+
+    def _answer(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: bytes = b"",
+        query: Query | None = None,
+        timeout_seconds: float = 15.0,
+    ) -> bytes:
+        target = f"{path}?{urlencode(query)}" if query else path
+        request = transport.Request(method, target, body, timeout_seconds)
+        with self._ask(request, whole=True) as answer:
+            return answer.read()
+
+    def _ask(self, request: transport.Request, *, whole: bool) -> transport.Answer:
+        """The first good answer of any manager, which is asked first from now on.
+
+        With `whole`, the answer counts only once its last byte is here.
+        """
+        attempts: list[tuple[str, str]] = []
+        unavailable: ClusterUnavailable | None = None
+        for endpoint in list(self._endpoints):
+            try:
+                answer = transport.send(endpoint, request, self._context_for(endpoint))
+                if whole:
+                    answer.read()
+            except transport.TransportFailure as error:
+                is_sent = isinstance(error, transport.NoAnswer)
+                if is_sent and request.method not in _REPEATABLE:
+                    raise failures.OutcomeUnknown(
+                        request.method, str(endpoint), error.reason
+                    ) from error
+                attempts.append((str(endpoint), error.reason))
+                continue
+            if answer.status < 400:
+                self._prefer(endpoint)
+                return answer
+            refusal = _refusal(endpoint, answer)
+            if not isinstance(refusal, ClusterUnavailable):
+                raise refusal
+            unavailable = refusal
+        raise unavailable or failures.NoManagerAnswers(attempts)
+
+    def _context_for(self, endpoint: transport.Endpoint) -> "ssl.SSLContext | None":
+        if endpoint.path or self._identity is None:
+            return None
+        if self._tls is None:
+            self._tls = transport.client_tls(self._identity)
+        return self._tls
+
+    def _prefer(self, endpoint: transport.Endpoint) -> None:
+        if self._endpoints[0] != endpoint:
+            self._endpoints.remove(endpoint)
+            self._endpoints.insert(0, endpoint)
+
+
+def _refusal(endpoint: transport.Endpoint, answer: transport.Answer) -> Exception:
+    with answer:
+        try:
+            body = answer.read()
+        except transport.NoAnswer:
+            body = b""
+    return failures.of_answer(answer.status, body, endpoint=str(endpoint))
+
+
+def _path(collection: str, name: str) -> str:
+    return f"/v1/{collection}/{quote(name, safe='')}"

@@ -1,0 +1,297 @@
+"""HTTP/1.1 over a unix socket or TLS: one request, one connection, one answer.
+
+Own code because the standard library's client costs 50 ms to import, half of what a whole command
+may take. It speaks what a manager answers: a length, chunks, or everything until the end. A
+connection per request is cheap on a unix socket and keeps failover simple: the next request may go
+to another manager.
+"""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Self
+
+from stackctl.errors import InputError
+
+if TYPE_CHECKING:
+    import ssl
+
+DEFAULT_PORT = 2477
+CONNECT_TIMEOUT_SECONDS = 3.0
+
+_LINE_BYTES_MAX = 64 * 1024
+_PIECE_BYTES = 64 * 1024
+_HEADERS_MAX = 100
+_MANAGER_UNIT = ("organizationalUnitName", "stackctl-manager")
+
+
+class TransportFailure(Exception):
+    """An endpoint could not be asked, or gave no whole answer; `reason` is for people."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class NotConnected(TransportFailure):
+    """Nothing was sent: asking another endpoint is always safe."""
+
+
+class NoAnswer(TransportFailure):
+    """The request was sent; whether it was carried out is not known."""
+
+
+class Endpoint(NamedTuple):
+    """Where a manager listens: the path of a unix socket, or an address for TLS."""
+
+    path: str = ""
+    host: str = ""
+    port: int = DEFAULT_PORT
+
+    def __str__(self) -> str:
+        if self.path:
+            return f"unix://{self.path}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"https://{host}:{self.port}"
+
+
+class Request(NamedTuple):
+    """One request; `timeout_seconds` bounds each wait for bytes of the answer."""
+
+    method: str
+    target: str
+    body: bytes = b""
+    timeout_seconds: float = 15.0
+
+
+def parse_endpoint(text: str) -> Endpoint:
+    """The endpoint in `unix:///path`, `/path`, `https://host:port` or `host:port`.
+
+    Raises InputError.
+    """
+    form = "write unix:///path/of/manager.sock or https://ADDRESS:PORT"
+    scheme, separator, rest = text.partition("://")
+    if not separator:
+        scheme, rest = ("unix" if text.startswith("/") else "https"), text
+    if scheme == "unix" and rest.startswith("/"):
+        return Endpoint(path=rest)
+    if scheme not in {"https", "tcp"}:
+        raise InputError(f"{text!r} is not an endpoint", hint=form)
+    host, port = _split_address(rest.rstrip("/"))
+    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+        raise InputError(f"{text!r} is not an endpoint", hint=form)
+    return Endpoint(host=host, port=int(port))
+
+
+def _split_address(text: str) -> tuple[str, str]:
+    if text.startswith("["):
+        host, _, port = text[1:].partition("]")
+        return host, port.removeprefix(":") or str(DEFAULT_PORT)
+    host, _, port = text.partition(":")
+    return host, port or str(DEFAULT_PORT)
+
+
+def client_tls(folder: Path) -> "ssl.SSLContext":
+    """TLS as the node (or person) whose `ca.pem`, `node.pem` and `node.key` lie in `folder`.
+
+    The server's chain must end in that authority and be a manager's (see `send`); its address is
+    not checked, because managers may move. Raises InputError.
+    """
+    import ssl  # noqa: PLC0415 - costs 25 ms, and most commands talk to a unix socket
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.check_hostname = False
+    try:
+        context.load_verify_locations(cafile=str(folder / "ca.pem"))
+        context.load_cert_chain(str(folder / "node.pem"), str(folder / "node.key"))
+    except (OSError, ssl.SSLError) as error:
+        raise InputError(
+            f"the identity in {folder} cannot be used: {error}",
+            hint="--identity names a folder with ca.pem, node.pem and node.key",
+        ) from error
+    return context
+
+
+class Answer:
+    """An answer whose head has been read; the rest is read on demand, and must be closed."""
+
+    def __init__(self, connection: socket.socket, stream: BinaryIO) -> None:
+        self._connection = connection
+        self._stream = stream
+        self.status, self._headers = _read_head(stream)
+        self._body: bytes | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the connection; a stream of lines ends too."""
+        self._stream.close()
+        self._connection.close()
+
+    def read(self) -> bytes:
+        """The whole body, as often as wanted. Raises NoAnswer when it ends too early."""
+        if self._body is None:
+            with self:
+                self._body = b"".join(self._pieces())
+        return self._body
+
+    def lines(self) -> Iterator[bytes]:
+        """The body line by line, as it arrives, without line ends. Raises NoAnswer."""
+        rest = b""
+        for piece in self._pieces():
+            *whole, rest = (rest + piece).split(b"\n")
+            yield from whole
+        if rest:
+            yield rest
+
+    def _pieces(self) -> Iterator[bytes]:
+        if self._headers.get("transfer-encoding", "").lower() == "chunked":
+            return self._chunks()
+        length = self._headers.get("content-length")
+        if length is None:
+            return iter(lambda: self._receive(_PIECE_BYTES), b"")
+        return self._exactly(_number(length, 10))
+
+    def _chunks(self) -> Iterator[bytes]:
+        while size := _number(self._line().partition(b";")[0].decode("latin-1"), 16):
+            yield from self._exactly(size)
+            self._line()
+        while self._line():
+            pass
+
+    def _exactly(self, size: int) -> Iterator[bytes]:
+        while size:
+            piece = self._receive(min(size, _PIECE_BYTES))
+            if not piece:
+                raise NoAnswer("the connection ended in the middle of the answer")
+            size -= len(piece)
+            yield piece
+
+    def _receive(self, size: int) -> bytes:
+        # A raw read: `read` would wait for all of `size`, and a followed log would stand still.
+        with _translated():
+            return self._stream.read1(size)  # type: ignore[attr-defined, no-any-return]  # BufferedReader has it, BinaryIO does not say so
+
+    def _line(self) -> bytes:
+        with _translated():
+            return _read_line(self._stream)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Socket faults as NoAnswer."""
+    try:
+        yield
+    except OSError as error:
+        raise NoAnswer(_reason(error)) from error
+
+
+def send(endpoint: Endpoint, request: Request, tls: "ssl.SSLContext | None" = None) -> Answer:
+    """Send a request and read the head of the answer.
+
+    Raises NotConnected when nothing was sent, NoAnswer when the answer did not come.
+    """
+    connection = _connect(endpoint, tls)
+    try:
+        with _translated():
+            connection.settimeout(request.timeout_seconds)
+            connection.sendall(_head(endpoint, request) + request.body)
+            return Answer(connection, connection.makefile("rb"))
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _connect(endpoint: Endpoint, tls: "ssl.SSLContext | None") -> socket.socket:
+    try:
+        if endpoint.path:
+            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            try:
+                connection.settimeout(CONNECT_TIMEOUT_SECONDS)
+                connection.connect(endpoint.path)
+            except BaseException:
+                connection.close()
+                raise
+            return connection
+        if tls is None:
+            raise NotConnected("needs an identity: --identity FOLDER or STACKCTL_IDENTITY")
+        address = (endpoint.host, endpoint.port)
+        plain = socket.create_connection(address, timeout=CONNECT_TIMEOUT_SECONDS)
+    except OSError as error:
+        raise NotConnected(_reason(error)) from error
+    return _encrypt(plain, tls)
+
+
+def _encrypt(plain: socket.socket, tls: "ssl.SSLContext") -> socket.socket:
+    try:
+        connection = tls.wrap_socket(plain)
+    except OSError as error:
+        plain.close()
+        raise NotConnected(f"TLS: {_reason(error)}") from error
+    if not _is_manager(connection.getpeercert()):
+        connection.close()
+        raise NotConnected("the certificate shown is not a manager's")
+    return connection
+
+
+def _is_manager(certificate: object) -> bool:
+    """Any node of the cluster has a certificate of its authority; only managers may be believed."""
+    subject = certificate.get("subject", ()) if isinstance(certificate, dict) else ()
+    return any(_MANAGER_UNIT in part for part in subject)
+
+
+def _head(endpoint: Endpoint, request: Request) -> bytes:
+    lines = [
+        f"{request.method} {request.target} HTTP/1.1",
+        f"Host: {endpoint.host or 'localhost'}",
+        "Accept: application/json",
+        "Connection: close",
+    ]
+    if request.body or request.method in {"PUT", "POST", "PATCH"}:
+        lines.append("Content-Type: application/json")
+        lines.append(f"Content-Length: {len(request.body)}")
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("ascii")
+
+
+def _read_head(stream: BinaryIO) -> tuple[int, dict[str, str]]:
+    first = _read_line(stream).decode("latin-1")
+    version, _, rest = first.partition(" ")
+    code = rest[:3]
+    if not version.startswith("HTTP/1.") or not code.isdigit():
+        raise NoAnswer("the connection ended without an answer" if not first else "not HTTP")
+    headers: dict[str, str] = {}
+    while line := _read_line(stream):
+        name, _, value = line.decode("latin-1").partition(":")
+        headers[name.strip().lower()] = value.strip()
+        if len(headers) > _HEADERS_MAX:
+            raise NoAnswer("too many headers")
+    return int(code), headers
+
+
+def _read_line(stream: BinaryIO) -> bytes:
+    line = stream.readline(_LINE_BYTES_MAX)
+    if line.endswith(b"\n"):
+        return line.rstrip(b"\r\n")
+    if line:
+        raise NoAnswer("the connection ended in the middle of a line")
+    return b""
+
+
+def _number(text: str, base: int) -> int:
+    try:
+        return int(text.strip(), base)
+    except ValueError:
+        raise NoAnswer(f"not HTTP: {text[:20]!r} is no length") from None
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    words = error.strerror or str(error)
+    return words[:1].lower() + words[1:]

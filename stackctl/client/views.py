@@ -1,0 +1,311 @@
+"""The API's answers as typed dictionaries, complete: what the wire leaves out is filled in.
+
+These repeat `stackctl.wire.api` field by field, because importing msgspec costs a listing a third
+of its time; a test compares names, types and defaults of both. The wire omits fields that have
+their default, so every answer passes through one of the `complete_…` functions.
+"""
+
+from collections.abc import Mapping
+from typing import Any, TypedDict, cast
+
+Answer = Mapping[str, Any]
+
+
+class ErrorBody(TypedDict):
+    """Every answer with a status of 400 or above."""
+
+    kind: str
+    message: str
+    hint: str
+    exit_code: int
+
+
+class ClusterView(TypedDict):
+    """The cluster as the answering manager sees it."""
+
+    cluster_id: str
+    manager_id: str
+    leader_id: str
+    term: int
+    index: int
+    managers: list[str]
+    addresses: list[str]
+    version: str
+    leader: str
+    worker_join_token: str
+    manager_join_token: str
+
+
+class NodeView(TypedDict):
+    """One node."""
+
+    id: str
+    hostname: str
+    role: str
+    availability: str
+    state: str
+    state_message: str
+    state_at: float
+    manager_status: str
+    is_self: bool
+    engine_version: str
+    address: str
+    nano_cpus: int
+    memory_bytes: int
+    reserved_nano_cpus: int
+    reserved_memory_bytes: int
+    tasks_running: int
+    labels: dict[str, str]
+    engine_labels: dict[str, str]
+    os: str
+    arch: str
+    created_at: float
+    version: int
+
+
+class StackView(TypedDict):
+    """One stack."""
+
+    name: str
+    services: int
+    revision: int
+    created_at: float
+    updated_at: float
+    removing: bool
+
+
+class Change(TypedDict):
+    """One thing that a deploy changed, with the reason in words."""
+
+    action: str
+    kind: str
+    name: str
+    cause: str
+
+
+class DeployResult(TypedDict):
+    """What PUT of a stack did."""
+
+    name: str
+    revision: int
+    index: int
+    changes: list[Change]
+
+
+class PortView(TypedDict):
+    """A published port."""
+
+    published: int
+    target: int
+    protocol: str
+    mode: str
+
+
+class UpdateView(TypedDict):
+    """Where a service's rolling update stands."""
+
+    state: str
+    message: str
+    started_at: float
+    completed_at: float
+
+
+class ServiceView(TypedDict):
+    """One service, without its whole spec."""
+
+    id: str
+    name: str
+    stack: str
+    mode: str
+    running: int
+    desired: int
+    image: str
+    replicas_per_node_max: int
+    ports: list[PortView]
+    labels: dict[str, str]
+    update: UpdateView | None
+    removing: bool
+    revision: int
+    created_at: float
+    updated_at: float
+    version: int
+
+
+class ServiceDetail(TypedDict):
+    """One service whole; specs and endpoint stay as the wire has them, without their defaults."""
+
+    service: ServiceView
+    spec: dict[str, Any]
+    previous_spec: dict[str, Any] | None
+    endpoint: dict[str, Any]
+
+
+class TaskView(TypedDict):
+    """One task."""
+
+    id: str
+    name: str
+    service_id: str
+    service: str
+    stack: str
+    slot: int
+    image: str
+    node_id: str
+    node: str
+    node_state: str
+    desired_state: str
+    state: str
+    state_at: float
+    message: str
+    error: str
+    cause: str
+    end_cause: str
+    created_at: float
+    is_current: bool
+    revision: int
+    container_id: str
+    exit_code: int | None
+    ports: list[PortView]
+    addresses: dict[str, str]
+
+
+class NetworkView(TypedDict):
+    """One network."""
+
+    id: str
+    name: str
+    stack: str
+    subnet: str
+    vni: int
+    removing: bool
+
+
+class LogLine(TypedDict):
+    """One line of a task's output, or the fault that ended a node's part of it."""
+
+    at: float
+    task_id: str
+    task: str
+    node: str
+    source: str
+    text: str
+    error: str
+
+
+class ChangesView(TypedDict):
+    """The newest applied index."""
+
+    index: int
+
+
+# Mutable defaults are shared between answers; nobody changes an answer.
+DEFAULTS: Mapping[type, Answer] = {
+    ErrorBody: {"hint": "", "exit_code": 1},
+    ClusterView: {
+        "managers": [],
+        "addresses": [],
+        "version": "",
+        "leader": "",
+        "worker_join_token": "",
+        "manager_join_token": "",
+    },
+    NodeView: {
+        "labels": {},
+        "engine_labels": {},
+        "os": "",
+        "arch": "",
+        "created_at": 0,
+        "version": 0,
+    },
+    StackView: {"removing": False},
+    Change: {"cause": ""},
+    DeployResult: {"changes": []},
+    PortView: {},
+    UpdateView: {"completed_at": 0},
+    ServiceView: {
+        "replicas_per_node_max": 0,
+        "ports": [],
+        "labels": {},
+        "update": None,
+        "removing": False,
+        "revision": 1,
+        "created_at": 0,
+        "updated_at": 0,
+        "version": 0,
+    },
+    ServiceDetail: {"previous_spec": None, "endpoint": {}},
+    TaskView: {
+        "revision": 1,
+        "container_id": "",
+        "exit_code": None,
+        "ports": [],
+        "addresses": {},
+    },
+    NetworkView: {"removing": False},
+    LogLine: {"error": ""},
+    ChangesView: {},
+}
+
+
+def complete_error(answer: Answer) -> ErrorBody:
+    """An error with every field."""
+    return cast("ErrorBody", {**DEFAULTS[ErrorBody], **answer})
+
+
+def complete_cluster(answer: Answer) -> ClusterView:
+    """A cluster with every field."""
+    return cast("ClusterView", {**DEFAULTS[ClusterView], **answer})
+
+
+def complete_node(answer: Answer) -> NodeView:
+    """A node with every field."""
+    return cast("NodeView", {**DEFAULTS[NodeView], **answer})
+
+
+def complete_stack(answer: Answer) -> StackView:
+    """A stack with every field."""
+    return cast("StackView", {**DEFAULTS[StackView], **answer})
+
+
+def complete_deploy(answer: Answer) -> DeployResult:
+    """The result of a deploy with every field, those of its changes too."""
+    result = cast("DeployResult", {**DEFAULTS[DeployResult], **answer})
+    missing = DEFAULTS[Change]
+    result["changes"] = [cast("Change", {**missing, **change}) for change in result["changes"]]
+    return result
+
+
+def complete_service(answer: Answer) -> ServiceView:
+    """A service with every field, those of its update too."""
+    service = cast("ServiceView", {**DEFAULTS[ServiceView], **answer})
+    update = service["update"]
+    if update is not None:
+        service["update"] = cast("UpdateView", {**DEFAULTS[UpdateView], **update})
+    return service
+
+
+def complete_service_detail(answer: Answer) -> ServiceDetail:
+    """A service with its specs; the view inside has every field."""
+    detail = cast("ServiceDetail", {**DEFAULTS[ServiceDetail], **answer})
+    detail["service"] = complete_service(detail["service"])
+    return detail
+
+
+def complete_task(answer: Answer) -> TaskView:
+    """A task with every field."""
+    return cast("TaskView", {**DEFAULTS[TaskView], **answer})
+
+
+def complete_network(answer: Answer) -> NetworkView:
+    """A network with every field."""
+    return cast("NetworkView", {**DEFAULTS[NetworkView], **answer})
+
+
+def complete_log_line(answer: Answer) -> LogLine:
+    """A log line with every field."""
+    return cast("LogLine", {**DEFAULTS[LogLine], **answer})
+
+
+def complete_changes(answer: Answer) -> ChangesView:
+    """The newest index."""
+    return cast("ChangesView", {**DEFAULTS[ChangesView], **answer})
