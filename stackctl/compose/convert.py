@@ -1,0 +1,113 @@
+"""Document to StackSpec: full names, labels, and the order that makes equal files equal specs.
+
+A file whose lists are written in another order gives the same spec, so that it replaces no task.
+Where order has a meaning (commands, constraints, name servers) it is kept.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from stackctl.compose.checks import used_networks
+from stackctl.compose.document import ConfigUse, Document, MountUse, NetworkUse, Service
+from stackctl.compose.grammar.names import full_name
+from stackctl.compose.sections.attachments import DEFAULT_NETWORK
+from stackctl.model import specs
+
+
+def convert(document: Document, stack_name: str) -> specs.StackSpec:
+    """The spec of a document without problems."""
+    conversion = _Conversion(document, stack_name)
+    return specs.StackSpec(
+        name=stack_name,
+        services=tuple(conversion.service(service) for service in document.services),
+        networks=conversion.networks(),
+        configs=tuple(
+            msgspec.structs.replace(config.spec, labels=conversion.labelled(config.spec.labels))
+            for config in document.configs.values()
+        ),
+    )
+
+
+class _Conversion:
+    def __init__(self, document: Document, stack_name: str) -> None:
+        self._document = document
+        self._stack_name = stack_name
+
+    def labelled(self, labels: Mapping[str, str]) -> dict[str, str]:
+        """The labels with the one that says which stack an object belongs to, sorted."""
+        return dict(sorted({**labels, specs.NAMESPACE_LABEL: self._stack_name}.items()))
+
+    def networks(self) -> tuple[specs.NetworkSpec, ...]:
+        used = used_networks(self._document)
+        found = [network.spec for key, network in self._document.networks.items() if key in used]
+        if DEFAULT_NETWORK in used and DEFAULT_NETWORK not in self._document.networks:
+            found.append(specs.NetworkSpec(name=full_name(self._stack_name, DEFAULT_NETWORK)))
+        return tuple(
+            msgspec.structs.replace(network, labels=self.labelled(network.labels))
+            for network in found
+        )
+
+    def service(self, service: Service) -> specs.ServiceSpec:
+        deploy = service.deploy
+        container = msgspec.structs.replace(
+            service.container,
+            labels=self.labelled(service.container.labels),
+            mounts=tuple(sorted(map(self._mount, service.mounts), key=lambda it: it.target)),
+            configs=tuple(sorted(map(self._config, service.configs), key=lambda it: it.target)),
+        )
+        attachments = (self._attachment(use, service.key) for use in service.networks)
+        return specs.ServiceSpec(
+            name=full_name(self._stack_name, service.key),
+            task=specs.TaskSpec(
+                container=container,
+                limits=deploy.limits,
+                reservations=deploy.reservations,
+                restart=service.restart,
+                placement=deploy.placement,
+                networks=tuple(sorted(attachments, key=lambda it: it.network)),
+            ),
+            labels=self.labelled(deploy.labels),
+            mode=deploy.mode,
+            replicas=deploy.replicas,
+            update=deploy.update,
+            rollback=deploy.rollback,
+            endpoint_mode=deploy.endpoint_mode,
+            ports=tuple(
+                sorted(
+                    (use.spec for use in service.ports),
+                    key=lambda it: (it.target, it.protocol, it.published, it.mode),
+                )
+            ),
+        )
+
+    def _attachment(self, use: NetworkUse, service_key: str) -> specs.NetworkAttachment:
+        network = self._document.networks.get(use.key)
+        return specs.NetworkAttachment(
+            network=network.spec.name if network else full_name(self._stack_name, use.key),
+            aliases=tuple(dict.fromkeys((service_key, *use.aliases))),
+        )
+
+    def _mount(self, use: MountUse) -> specs.Mount:
+        mount = use.mount
+        if mount.kind is not specs.MountKind.VOLUME:
+            return mount
+        if use.volume_key is None:
+            return msgspec.structs.replace(mount, volume_labels=self.labelled(mount.volume_labels))
+        volume = self._document.volumes[use.volume_key]
+        return msgspec.structs.replace(
+            mount,
+            source=volume.name,
+            volume_driver=volume.driver,
+            volume_driver_options=dict(sorted(volume.driver_options.items())),
+            volume_labels=self.labelled({**mount.volume_labels, **volume.labels}),
+        )
+
+    def _config(self, use: ConfigUse) -> specs.ConfigReference:
+        return specs.ConfigReference(
+            name=self._document.configs[use.key].spec.name,
+            target=use.target,
+            uid=use.uid,
+            gid=use.gid,
+            mode=use.mode,
+        )

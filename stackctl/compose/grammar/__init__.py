@@ -1,0 +1,1 @@
+"""The small languages inside values: quantities, names, images, constraints, commands. Pure."""

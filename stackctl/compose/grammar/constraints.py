@@ -1,0 +1,87 @@
+"""The grammar of placement: which nodes a constraint or a spread preference can speak of.
+
+A constraint is `KEY==VALUE` or `KEY!=VALUE`; blanks around both sides do not count, all
+constraints of a service must hold. Swarm accepts a key that nothing has and then never places the
+task; here it is a mistake of the file.
+"""
+
+import ipaddress
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+LABEL_PREFIXES = ("node.labels.", "engine.labels.")
+KEYS = (
+    "node.id",
+    "node.hostname",
+    "node.ip",
+    "node.role",
+    "node.platform.os",
+    "node.platform.arch",
+)
+ROLES = ("manager", "worker")
+
+_OPERATOR = re.compile(r"==|!=")
+_KEY = re.compile(r"[A-Za-z_][-_.A-Za-z0-9]+")
+_VALUE = re.compile(r"[-A-Za-z0-9:_\s.*()?+\[\]\\^$|/]+", re.ASCII)
+_LENGTH_MAX = 1024
+
+
+class Constraint(NamedTuple):
+    """One parsed constraint."""
+
+    key: str
+    operator: str
+    value: str
+
+
+class ConstraintError(ValueError):
+    """The text is no constraint; `near` is a key that may have been meant."""
+
+    def __init__(self, message: str, wrong_key: str | None = None) -> None:
+        super().__init__(message)
+        self.wrong_key = wrong_key
+
+
+def parse_constraint(text: str) -> Constraint:
+    """The parts of a constraint. Raises `ConstraintError`."""
+    operator = _OPERATOR.search(text[:_LENGTH_MAX])
+    if operator is None:
+        raise ConstraintError("a constraint needs one operator, == or !=")
+    key = text[: operator.start()].strip()
+    value = text[operator.end() :].strip()
+    if not _KEY.fullmatch(key):
+        raise ConstraintError(f"{key!r} is no key", key)
+    if not is_known_key(key):
+        raise ConstraintError(f"no node has {key}, so no task could ever be placed", key)
+    if not _VALUE.fullmatch(value):
+        raise ConstraintError(f"{value!r} is no value" if value else "there is no value")
+    if key == "node.role" and value.lower() not in ROLES:
+        raise ConstraintError(f"a node's role is manager or worker, never {value}")
+    if key == "node.ip" and not _is_network(value):
+        raise ConstraintError(f"{value} is neither an address nor a subnet")
+    return Constraint(key, operator[0], value)
+
+
+def is_known_key(key: str) -> bool:
+    """Whether nodes have `key`; the names of labels are free."""
+    return key in KEYS or is_label_key(key)
+
+
+def is_label_key(key: str) -> bool:
+    """Whether `key` names a label of nodes or engines, which is what tasks can be spread over."""
+    return any(key.startswith(prefix) and len(key) > len(prefix) for prefix in LABEL_PREFIXES)
+
+
+def near_keys(key: str) -> Iterable[str]:
+    """Keys that `key` may have been meant for: those known, with the label it names."""
+    label = key.rpartition(".")[2] or "NAME"
+    return (*KEYS, *(prefix + label for prefix in LABEL_PREFIXES))
+
+
+def _is_network(value: str) -> bool:
+    try:
+        ipaddress.ip_network(value, strict=False)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,67 @@
+"""Names: of stacks, of services, and of the objects that a stack makes.
+
+An object of a stack is called STACK_KEY, so that stacks cannot collide. Patterns are scanned with
+plain character classes; the pattern that Swarm documents for names takes exponential time.
+"""
+
+import re
+
+SERVICE_NAME_LENGTH_MAX = 63  # a DNS label, and the longest name that the engine's DNS may carry
+CONFIG_NAME_LENGTH_MAX = 64
+NETWORK_NAME_LENGTH_MAX = 128
+
+# The engine has networks of its own under these names on every node.
+RESERVED_NETWORK_NAMES = frozenset(("bridge", "host", "none", "ingress"))
+
+_RULE = "has letters, digits, - and _, and begins and ends with a letter or digit"
+_SERVICE = re.compile(r"[a-zA-Z0-9](?:[-_a-zA-Z0-9]*[a-zA-Z0-9])?")
+_OBJECT = re.compile(r"[a-zA-Z0-9][-_.a-zA-Z0-9]*")
+_ALIAS = re.compile(r"[a-zA-Z0-9_](?:[-_.a-zA-Z0-9]{0,252}[a-zA-Z0-9_])?")
+_HOSTNAME_LABEL = re.compile(r"[a-zA-Z0-9](?:[-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?")
+_HOSTNAME_LENGTH_MAX = 63  # the kernel's HOST_NAME_MAX is 64
+
+
+def full_name(stack_name: str, key: str) -> str:
+    """The name under which the cluster knows the object that the file calls `key`."""
+    return f"{stack_name}_{key}"
+
+
+def stack_name_complaint(name: str) -> str | None:
+    """What is wrong with a stack's name, or None."""
+    if not _SERVICE.fullmatch(name):
+        return f"a stack's name {_RULE}"
+    if len(name) >= SERVICE_NAME_LENGTH_MAX - 1:
+        return "is too long to leave room for the names of services"
+    return None
+
+
+def service_name_complaint(name: str, stack_name: str) -> str | None:
+    """What is wrong with the key of a service, or None."""
+    if not _SERVICE.fullmatch(name):
+        return f"a service's name {_RULE}"
+    full = full_name(stack_name, name)
+    if len(full) > SERVICE_NAME_LENGTH_MAX:
+        return (
+            f"the full name {full} has {len(full)} of at most {SERVICE_NAME_LENGTH_MAX} characters"
+        )
+    return None
+
+
+def object_name_complaint(name: str, length_max: int) -> str | None:
+    """What is wrong with the full name of a network, volume or config, or None."""
+    if not _OBJECT.fullmatch(name):
+        return f"the name {name!r} has other characters than letters, digits, -, _ and ."
+    if len(name) > length_max:
+        return f"the name {name} has {len(name)} of at most {length_max} characters"
+    return None
+
+
+def is_alias(name: str) -> bool:
+    """Whether containers can look up `name` on a network."""
+    return _ALIAS.fullmatch(name) is not None
+
+
+def is_hostname(name: str) -> bool:
+    """Whether `name` can be the hostname of a container (RFC 1123)."""
+    labels = name.split(".")
+    return len(name) <= _HOSTNAME_LENGTH_MAX and all(map(_HOSTNAME_LABEL.fullmatch, labels))

@@ -1,0 +1,48 @@
+"""The edge: files that a Compose file is or names. Nothing here decides what they mean."""
+
+import sys
+from pathlib import Path
+
+COMPOSE_FILE_BYTES_MAX = 4 << 20
+ENVIRONMENT_FILE_BYTES_MAX = 1 << 20
+STDIN = "-"
+
+
+class ReadError(ValueError):
+    """A file cannot be read; the text says which and why."""
+
+
+def read_bytes(path: Path, *, bytes_max: int) -> bytes:
+    """The content of a file of at most `bytes_max` bytes. Raises `ReadError`."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(bytes_max + 1)
+    except (OSError, ValueError) as error:  # ValueError: a NUL character in the path
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise ReadError(f"cannot read {path}: {reason or error}") from error
+    return _within(content, bytes_max, str(path))
+
+
+def read_stdin(*, bytes_max: int) -> bytes:
+    """What comes in on the standard input. Raises `ReadError`."""
+    try:
+        content = sys.stdin.buffer.read(bytes_max + 1)
+    except OSError as error:
+        raise ReadError(f"cannot read the standard input: {error.strerror}") from error
+    return _within(content, bytes_max, "the standard input")
+
+
+def decode_text(content: bytes) -> str:
+    """The text of a file: UTF-8, or UTF-16 where a byte-order mark says so.
+
+    Raises `UnicodeDecodeError`, whose `start` is a byte offset.
+    """
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return content.decode("utf-16")
+    return content.removeprefix(b"\xef\xbb\xbf").decode("utf-8")
+
+
+def _within(content: bytes, bytes_max: int, name: str) -> bytes:
+    if len(content) > bytes_max:
+        raise ReadError(f"{name} is larger than {bytes_max >> 10} KiB")
+    return content

@@ -1,0 +1,1 @@
+"""Readers of the sections of a Compose file: positioned tree to typed document."""

@@ -1,0 +1,80 @@
+"""`environment` and `env_file`: the variables of a container.
+
+A name without a value takes the value from where the command runs (the shell, then `.env`), and is
+left out when it is not set there. `environment` wins over every `env_file`, a later file over an
+earlier one. An empty value stays empty: Swarm would replace it by the caller's variable.
+"""
+
+from stackctl.compose.problems import Place, Position, ProblemLog, shown
+from stackctl.compose.read import ENVIRONMENT_FILE_BYTES_MAX, decode_text, read_bytes
+from stackctl.compose.sections.paths import absolute_path
+from stackctl.compose.sections.reading import Fields, Value
+from stackctl.compose.sections.scalars import boolean, filled_text, named_values
+from stackctl.compose.syntax.dotenv import DotenvError, parse_dotenv
+from stackctl.compose.syntax.template import Lookup
+
+
+def read_environment(value: Value) -> dict[str, str]:
+    """The variables under `environment` that have a value."""
+    found: dict[str, str] = {}
+    for name, content in named_values(value).items():
+        if not name or any(sign in name for sign in "= \t\n\0"):
+            value.problem(f"{shown(name)!r} cannot be the name of a variable")
+        inherited = value.reading.variables(name) if content is None else content
+        if inherited is not None:
+            found[name] = inherited
+    return found
+
+
+def read_env_files(value: Value) -> dict[str, str]:
+    """The variables of the files under `env_file`."""
+    items = [value] if isinstance(value.written, str) else value.items("a path or a list of paths")
+    found: dict[str, str] = {}
+    for item in items:
+        found.update(_env_file(item))
+    return found
+
+
+def parse_variables(
+    content: bytes, *, file: str, inherited: Lookup, log: ProblemLog
+) -> dict[str, str]:
+    """The variables in the content of a dotenv file; what is wrong with it goes to `log`."""
+    try:
+        found = parse_dotenv(decode_text(content), inherited)
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        log.add(Place(Position(file, line, 1), ()), "is not UTF-8 text")
+        return {}
+    except DotenvError as error:
+        log.add(Place(Position(file, error.line, 1), ()), str(error), error.hint)
+        return {}
+    if any("\0" in content for content in found.values()):
+        log.add(Place(Position(file, 1, 1), ()), "a value has a NUL character")
+    return found
+
+
+def _env_file(item: Value) -> dict[str, str]:
+    path_value = item
+    required = True
+    if item.is_mapping():
+        fields = Fields(item)
+        given = fields.get("path")
+        required = fields.read("required", boolean, True)
+        fields.finish({"format": "write the file in the grammar of .env"})
+        if given is None:
+            item.problem("no path is given", "add path:")
+            return {}
+        path_value = given
+    written = filled_text(path_value)
+    if not written:
+        return {}
+    reading = item.reading
+    try:
+        path = absolute_path(written, reading)
+        if not required and not reading.base.joinpath(path).exists():
+            return {}
+        content = read_bytes(reading.base / path, bytes_max=ENVIRONMENT_FILE_BYTES_MAX)
+    except ValueError as error:
+        path_value.problem(str(error))
+        return {}
+    return parse_variables(content, file=written, inherited=reading.variables, log=reading.log)

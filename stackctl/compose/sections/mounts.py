@@ -1,0 +1,231 @@
+"""Mounts: `volumes` in both forms, and `tmpfs`.
+
+Short form: `[SOURCE:]TARGET[:OPTIONS]`. A source that begins with `.`, `/` or `~` is a folder of
+the node (a bind mount), any other a named volume of the file; without one the volume is
+anonymous. Paths are those of Linux, so a volume may have a name of one letter, which elsewhere
+reads as a Windows drive.
+
+A bind mount's folder is made on the node only when `bind.create_host_path: true` asks for it: in a
+cluster a missing folder nearly always means the wrong node.
+"""
+
+import msgspec
+
+from stackctl.compose.document import MountUse
+from stackctl.compose.grammar.quantities import parse_bytes
+from stackctl.compose.problems import shown
+from stackctl.compose.sections.paths import OCTAL_MODE, absolute_path, container_path, file_mode
+from stackctl.compose.sections.reading import Fields, Value
+from stackctl.compose.sections.scalars import (
+    boolean,
+    byte_size,
+    choice,
+    filled_text,
+    labels,
+    one_or_more,
+    text,
+)
+from stackctl.model.specs import Mount, MountKind
+
+PROPAGATIONS = ("private", "rprivate", "shared", "rshared", "slave", "rslave")
+# Hints for Docker Desktop; on Linux they have no effect anywhere.
+CONSISTENCIES = ("cached", "delegated", "consistent")
+# What the engine does with every tmpfs anyway.
+TMPFS_DEFAULTS = ("rw", "noexec", "nosuid", "nodev")
+
+_OTHER_KINDS = {
+    "cluster": "use a named volume on nodes chosen by a placement constraint",
+    "npipe": "named pipes exist on Windows only",
+    "image": "copy the files into the service's own image",
+}
+_SHORT_OPTIONS = ("ro", "rw", "nocopy", *PROPAGATIONS, *CONSISTENCIES)
+
+
+def read_volumes(value: Value) -> tuple[MountUse, ...]:
+    """The mounts under `volumes`."""
+    uses = (
+        _long(item) if item.is_mapping() else _short(item)
+        for item in value.items("a list of mounts")
+    )
+    return tuple(use for use in uses if use is not None)
+
+
+def read_tmpfs(value: Value) -> tuple[MountUse, ...]:
+    """The mounts under `tmpfs`: PATH[:OPTIONS], one or a list."""
+    return tuple(_tmpfs(item, text(item)) for item in one_or_more(value))
+
+
+def _short(item: Value) -> MountUse | None:
+    written = text(item)
+    if not written:
+        if item.written == "":
+            item.problem("is empty")
+        return None
+    parts = written.split(":")
+    if len(parts) > 3:
+        item.problem(f"too many colons in {shown(written)!r}", "write SOURCE:TARGET[:OPTIONS]")
+        return None
+    if not all(parts):
+        item.problem(f"an empty part between colons in {shown(written)!r}")
+        return None
+    if len(parts) == 1:
+        mount = Mount(kind=MountKind.VOLUME, target=container_path(item, written))
+        return MountUse(mount, item.place)
+    source, target = parts[0], container_path(item, parts[1])
+    options = parts[2].split(",") if len(parts) == 3 else []
+    if source[0] in "./~":
+        return MountUse(_short_bind(item, source, target, options), item.place)
+    return MountUse(_short_volume(item, target, options), item.place, source)
+
+
+def _short_bind(item: Value, source: str, target: str, options: list[str]) -> Mount:
+    _check_options(item, options, without="nocopy", kind="a bind mount")
+    propagation = next((option for option in options if option in PROPAGATIONS), "")
+    return Mount(
+        kind=MountKind.BIND,
+        source=_bind_source(item, source),
+        target=target,
+        read_only="ro" in options,
+        propagation=propagation,
+    )
+
+
+def _short_volume(item: Value, target: str, options: list[str]) -> Mount:
+    _check_options(item, options, without=PROPAGATIONS, kind="a volume")
+    return Mount(
+        kind=MountKind.VOLUME,
+        target=target,
+        read_only="ro" in options,
+        no_copy="nocopy" in options,
+    )
+
+
+def _check_options(
+    item: Value, options: list[str], *, without: str | tuple[str, ...], kind: str
+) -> None:
+    for option in options:
+        if option in without:
+            item.problem(f"option {option} does not fit {kind}")
+        elif option in ("z", "Z"):
+            item.problem(
+                f"option {option} (SELinux) is not supported yet by deploy",
+                "label the folder on the node, and remove the option",
+            )
+        elif option not in _SHORT_OPTIONS:
+            hint = item.reading.log.near(option, _SHORT_OPTIONS)
+            item.problem(f"unknown option {shown(option)!r}", hint)
+    if "ro" in options and "rw" in options:
+        item.problem("ro and rw exclude each other")
+
+
+def _bind_source(value: Value, source: str) -> str:
+    try:
+        return absolute_path(source, value.reading)
+    except ValueError as error:
+        value.problem(str(error))
+        return "/"
+
+
+def _long(item: Value) -> MountUse | None:
+    fields = Fields(item)
+    kind_value = fields.get("type")
+    source_value = fields.get("source")
+    target_value = fields.get("target")
+    read_only = fields.read("read_only", boolean, False)
+    blocks = {kind.value: fields.get(kind.value) for kind in MountKind}
+    fields.accept_without_effect(("consistency",))
+    fields.finish({"image": _OTHER_KINDS["image"]})
+    if kind_value is None:
+        item.problem("no type is given", "add type: bind, volume or tmpfs")
+        return None
+    kind = choice(MountKind, MountKind.VOLUME, _OTHER_KINDS)(kind_value)
+    for name, block in blocks.items():
+        if block is not None and name != kind.value:
+            block.problem(f"does not fit type {kind.value}", f"remove {name}:")
+    if target_value is None:
+        item.problem("no target is given", "add target: and the path in the container")
+        return None
+    target = container_path(target_value, text(target_value))
+    mount = Mount(kind=kind, target=target, read_only=read_only)
+    own_block = blocks[kind.value]
+    if own_block is not None:
+        mount = _with_block(mount, Fields(own_block))
+    return _with_source(item, mount, source_value)
+
+
+def _with_block(mount: Mount, fields: Fields) -> Mount:
+    """The mount with what the block of its kind says."""
+    if mount.kind is MountKind.BIND:
+        mount = msgspec.structs.replace(
+            mount,
+            propagation=fields.read("propagation", _propagation, ""),
+            create_source=fields.read("create_host_path", boolean, False),
+        )
+        fields.finish({"selinux": "label the folder on the node", "recursive": None})
+    elif mount.kind is MountKind.VOLUME:
+        mount = msgspec.structs.replace(
+            mount,
+            no_copy=fields.read("nocopy", boolean, False),
+            subpath=fields.read("subpath", filled_text, ""),
+            volume_labels=fields.read("labels", labels, {}),
+        )
+        fields.finish({})
+    else:
+        mount = msgspec.structs.replace(
+            mount,
+            tmpfs_size_bytes=fields.read("size", byte_size, 0),
+            tmpfs_mode=fields.read("mode", file_mode, 0),
+        )
+        fields.finish({})
+    return mount
+
+
+def _with_source(item: Value, mount: Mount, value: Value | None) -> MountUse | None:
+    if mount.kind is MountKind.TMPFS:
+        if value is not None:
+            value.problem("a tmpfs has no source", "remove source:")
+        return MountUse(mount, item.place)
+    source = None if value is None else filled_text(value)
+    if mount.kind is MountKind.VOLUME:
+        return MountUse(mount, item.place if value is None else value.place, source)
+    if value is None or not source:
+        item.problem("a bind mount needs a source", "add source: and a folder of the node")
+        return None
+    mount = msgspec.structs.replace(mount, source=_bind_source(value, source))
+    return MountUse(mount, item.place)
+
+
+def _propagation(value: Value) -> str:
+    written = value.written
+    if written not in PROPAGATIONS:
+        value.expected(f"one of {', '.join(PROPAGATIONS)}")
+        return ""
+    return str(written)
+
+
+def _tmpfs(value: Value, written: str) -> MountUse:
+    """One PATH[:OPTIONS]; the options are those of mount(8)."""
+    path, _, options = written.partition(":")
+    mount = Mount(kind=MountKind.TMPFS, target=container_path(value, path))
+    for option in filter(None, options.split(",")):
+        name, _, content = option.partition("=")
+        if name == "size":
+            mount = msgspec.structs.replace(mount, tmpfs_size_bytes=_tmpfs_size(value, content))
+        elif name == "mode" and OCTAL_MODE.fullmatch(content):
+            mount = msgspec.structs.replace(mount, tmpfs_mode=int(content, 8))
+        elif option == "ro":
+            mount = msgspec.structs.replace(mount, read_only=True)
+        elif option not in TMPFS_DEFAULTS:
+            value.problem(
+                f"option {shown(option)!r} of a tmpfs is not supported by deploy",
+                f"there are size=, mode=, ro, and {', '.join(TMPFS_DEFAULTS)}, which always hold",
+            )
+    return MountUse(mount, value.place)
+
+
+def _tmpfs_size(value: Value, content: str) -> int:
+    try:
+        return parse_bytes(content)
+    except ValueError as error:
+        value.problem(f"size {shown(content)!r}: {error}")
+        return 0

@@ -1,0 +1,44 @@
+"""The top level of the file: which sections there are, and who reads each."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from stackctl.compose.document import Document
+from stackctl.compose.problems import shown
+from stackctl.compose.sections import unsupported
+from stackctl.compose.sections.objects import read_config, read_network, read_volume
+from stackctl.compose.sections.reading import Fields, Value
+from stackctl.compose.sections.scalars import filled_text
+from stackctl.compose.sections.service import read_service
+
+T = TypeVar("T")
+
+
+def read_document(value: Value, stack_name: str) -> Document:
+    """The typed document of a whole file."""
+    fields = Fields(value, "a mapping with services:")
+    fields.accept_without_effect(("version",))
+    name = fields.get("name")
+    if name is not None and (given := filled_text(name)) != stack_name:
+        name.note(f"name {shown(given)} is not used: the stack is deployed as {stack_name}")
+    document = Document(
+        services=tuple(_section(fields, "services", read_service, stack_name).values()),
+        networks=_section(fields, "networks", read_network, stack_name),
+        volumes=_section(fields, "volumes", read_volume, stack_name),
+        configs=_section(fields, "configs", read_config, stack_name),
+    )
+    fields.finish(unsupported.TOP_LEVEL)
+    return document
+
+
+def _section(
+    fields: Fields, name: str, reader: Callable[[str, Value, str], T], stack_name: str
+) -> dict[str, T]:
+    section = fields.get(name)
+    if section is None:
+        return {}
+    return {
+        key: reader(key, value, stack_name)
+        for key, value in section.entries().items()
+        if not key.startswith("x-") or name != "services"
+    }

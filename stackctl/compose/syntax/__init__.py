@@ -1,0 +1,1 @@
+"""Text to a positioned tree with its variables in place: YAML, interpolation, dotenv."""
