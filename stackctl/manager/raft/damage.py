@@ -1,0 +1,29 @@
+"""Storage that cannot be trusted: the one error of the files below the replicated log.
+
+A member that lost something it once acknowledged must not go on as if nothing had happened: its
+vote could elect a leader that lacks committed entries. So damage refuses to start, with the steps.
+"""
+
+from pathlib import Path
+
+from stackctl.errors import StackctlError
+
+
+class StorageDamaged(StackctlError):
+    """A file of the replicated log is damaged, missing, or belongs to another node."""
+
+
+def damaged(path: Path, why: str, *, hint: str | None = None) -> StorageDamaged:
+    """The error for the file `path`, with the steps that bring the manager back."""
+    return StorageDamaged(f"{path} cannot be used: {why}", hint=hint or recovery_steps(path.parent))
+
+
+def recovery_steps(directory: Path) -> str:
+    """What to do, depending on whether other managers still have the state."""
+    return (
+        f"if the other managers work: move {directory} away and start this manager again, it "
+        f"fetches everything from the leader. If this is the only manager: restore {directory} "
+        f"from a backup; where only {directory}/snapshot is damaged, "
+        f"'mv {directory}/snapshot.previous {directory}/snapshot' loses nothing, because the "
+        f"journal reaches back to it"
+    )
