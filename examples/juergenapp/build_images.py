@@ -50,7 +50,7 @@ def build() -> Path:
     Raises `UnfitMachine` where debootstrap or root's rights are missing, and `StackctlError` when
     Debian's packages cannot be had.
     """
-    debian = image_archive.cached_archive(
+    debian = image_archive.cached_layer(
         "juergenapp-debian", [repr(_debian_inputs()).encode()], _build_debian
     )
     files = [(_WEB_FOLDER / name).read_bytes() for name in _WEB_FILES]

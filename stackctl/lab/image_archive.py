@@ -148,25 +148,35 @@ def cached_archive(name: str, inputs: Iterable[bytes], build: Callable[[Path], o
     Two processes that ask at the same time build once. Archives of the same name from other
     inputs are removed: nothing asks for them again, and they are large.
     """
-    key = hashlib.sha256()
-    for part in inputs:
-        key.update(hashlib.sha256(part).digest())
-    folder = cache_folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    archive = folder / f"{name}-{key.hexdigest()[:16]}.tar"
-    with _locked(folder / f".{name}.lock"):
-        if not archive.exists():
-            build(archive)
-            for old in folder.glob(f"{name}-{'?' * 16}.tar"):
-                if old != archive:
-                    old.unlink(missing_ok=True)
-    return archive
+    return _cached(archives_folder(), name, inputs, build)
 
 
-def cache_folder() -> Path:
+def cached_layer(name: str, inputs: Iterable[bytes], build: Callable[[Path], object]) -> Path:
+    """The same for a layer that takes long to make; several archives may hold it."""
+    return _cached(archives_folder().with_name("layers"), name, inputs, build)
+
+
+def archives_folder() -> Path:
     """Where archives are kept: `${XDG_CACHE_HOME:-~/.cache}/stackctl/images`."""
     home = os.environ.get("XDG_CACHE_HOME")
     return (Path(home) if home else Path.home() / ".cache") / "stackctl" / "images"
+
+
+def _cached(
+    folder: Path, name: str, inputs: Iterable[bytes], build: Callable[[Path], object]
+) -> Path:
+    key = hashlib.sha256()
+    for part in inputs:
+        key.update(hashlib.sha256(part).digest())
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = folder / f"{name}-{key.hexdigest()[:16]}.tar"
+    with _locked(folder / f".{name}.lock"):
+        if not wanted.exists():
+            build(wanted)
+            for old in folder.glob(f"{name}-{'?' * 16}.tar"):
+                if old != wanted:
+                    old.unlink(missing_ok=True)
+    return wanted
 
 
 @contextlib.contextmanager

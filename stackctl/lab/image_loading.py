@@ -65,7 +65,7 @@ def _read_tags(archive: Path) -> dict[str, str]:
 
 def _find_tag(engines: list[NodePlan], tag: str, folder: Path) -> Path:
     """An archive that holds `tag`; raises `InputError` when nobody has it."""
-    for archive in sorted(image_archive.cache_folder().glob("*.tar")):
+    for archive in sorted(image_archive.archives_folder().glob("*.tar")):
         if tag in image_archive.read_tags(archive):
             return archive
     sockets = [node.engine_socket for node in engines]

@@ -73,7 +73,8 @@ def ensure_node_network(plan: LabPlan, node: NodePlan) -> None:
         tools.run(
             *("ip", "-batch", "-"),
             stdin=_lines(
-                f"link add {node.link} type veth peer name eth0 netns {node.namespace}",
+                f"link add {node.link} type veth peer name eth0"
+                f" address {node.hardware_address} netns {node.namespace}",
                 f"link set {node.link} master {plan.bridge} up",
             ),
         )

@@ -81,6 +81,13 @@ class NodePlan(msgspec.Struct, frozen=True):
     def daemons_cgroup(self) -> str:
         return f"{self.cgroup}/daemons"
 
+    @property
+    def hardware_address(self) -> str:
+        """The same after every start: the others remember it, as they do a network card's."""
+        return ":".join(
+            f"{byte:02x}" for byte in b"\x02\x53" + ipaddress.ip_address(self.address).packed
+        )
+
     def log_file(self, daemon: DaemonName) -> Path:
         return self.directory / "log" / f"{daemon}.log"
 

@@ -79,11 +79,13 @@ def locked(directory: Path) -> Iterator[None]:
 def _open_locked(directory: Path) -> int:
     deadline = time.monotonic() + _WAIT_SECONDS
     while True:
-        directory.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-        if _try_lock(descriptor, directory):
-            return descriptor
-        os.close(descriptor)
+        with contextlib.suppress(FileExistsError):
+            directory.mkdir(parents=True)
+        with contextlib.suppress(FileNotFoundError):  # removed since the line before
+            descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+            if _try_lock(descriptor, directory):
+                return descriptor
+            os.close(descriptor)
         if time.monotonic() > deadline:
             raise Conflict(f"another command has been at work in {directory} for too long")
         time.sleep(_PERIOD_SECONDS)
