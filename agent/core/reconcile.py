@@ -93,6 +93,11 @@ def reconcile(situation: NodeSituation) -> Plan:
     )
 
 
+def urgency(action: actions.Action) -> int:
+    """The place of an action in the order in which actions are begun; lower is earlier."""
+    return _ORDER[type(action)]
+
+
 def _task_steps(
     situation: NodeSituation,
     task: TaskAssignment,
@@ -184,4 +189,4 @@ def _in_order(situation: NodeSituation, wishes: list[actions.Action]) -> tuple[a
         for wish in allowed
         if not isinstance(wish, actions.PullImage) or pulls[wish.image] is wish
     ]
-    return tuple(sorted(unique, key=lambda wish: _ORDER[type(wish)]))
+    return tuple(sorted(unique, key=urgency))

@@ -1,0 +1,136 @@
+"""One connection to one manager: mutual TLS, a greeting, then frames both ways until it ends.
+
+The certificates say who is who: ours which node this is, theirs that they are a manager of this
+cluster. Names and addresses are not compared, because nodes may move.
+"""
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import aiohttp
+
+from stackctl.errors import Denied
+from stackctl.model.structs import Model
+from stackctl.wire import agent_protocol
+from stackctl.wire.agent_protocol import AgentFrame, Hello, ManagerFrame, Welcome
+
+MANAGER_UNIT = "stackctl-manager"
+AGENT_PATH = "/v1/agent"
+CLOSE_SECONDS = 0.3
+FRAME_BYTES_MAX = 256 << 20  # a whole assignment set travels in one frame
+
+
+class LinkFailure(Exception):
+    """The connection could not be made or has ended; the message says why. The next manager is
+    tried after a pause.
+    """
+
+
+class LinkUseless(LinkFailure):
+    """This manager is of no use now, others may be: the next one is tried at once."""
+
+
+class LinkStale(LinkFailure):
+    """Only the connection is of no use: the same manager is tried again at once."""
+
+
+class TlsFiles(Model, frozen=True, kw_only=True):
+    """Where the node's certificate, its key and the cluster's authority are."""
+
+    authority: Path
+    certificate: Path
+    key: Path
+
+
+def client_context(files: TlsFiles) -> ssl.SSLContext:
+    """TLS 1.3, both sides verified. Read for each connection, so that renewed files count."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.load_verify_locations(cafile=str(files.authority))
+    context.load_cert_chain(str(files.certificate), str(files.key))
+    return context
+
+
+class Link:
+    """An open connection whose greeting is done."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse, welcome: Welcome) -> None:
+        self._socket = socket
+        self.welcome = welcome
+
+    async def send(self, frame: AgentFrame) -> None:
+        """Send one frame. Raises LinkFailure."""
+        try:
+            await self._socket.send_bytes(agent_protocol.encode_frame(frame))
+        except (aiohttp.ClientError, ConnectionError, OSError, RuntimeError) as error:
+            raise LinkFailure(f"cannot send: {error}") from error
+
+    async def receive(self) -> ManagerFrame:
+        """The next frame. Raises LinkFailure when there is none."""
+        return await _receive(self._socket)
+
+
+@contextlib.asynccontextmanager
+async def open_link(
+    address: str, *, files: TlsFiles, hello: Callable[[], Hello], timeout_seconds: float
+) -> AsyncIterator[Link]:
+    """Dial the manager at "address:port" and greet it. Raises LinkFailure or Denied."""
+    try:
+        context = client_context(files)
+    except (OSError, ssl.SSLError) as error:
+        raise LinkFailure(f"the identity of this node is unreadable: {error}") from error
+    connector = aiohttp.TCPConnector(ssl=context, limit=1, force_close=True)
+    async with aiohttp.ClientSession(connector=connector) as http:
+        socket = None
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                socket = await _dial(http, address)
+                _check_peer(socket, address)
+                await socket.send_bytes(agent_protocol.encode_frame(hello()))
+                welcome = await _receive(socket)
+            if not isinstance(welcome, Welcome):
+                raise LinkFailure("it did not begin with a welcome")
+            yield Link(socket, welcome)
+        except TimeoutError as error:
+            raise LinkFailure(f"no answer within {timeout_seconds:g} s") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise LinkFailure(str(error) or type(error).__name__) from error
+        finally:
+            if socket is not None:
+                with contextlib.suppress(TimeoutError, aiohttp.ClientError, OSError):
+                    async with asyncio.timeout(CLOSE_SECONDS):
+                        await socket.close()
+
+
+async def _dial(http: aiohttp.ClientSession, address: str) -> aiohttp.ClientWebSocketResponse:
+    return await http.ws_connect(
+        f"https://{address}{AGENT_PATH}",
+        compress=0,
+        max_msg_size=FRAME_BYTES_MAX,
+        timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_SECONDS),
+    )
+
+
+def _check_peer(socket: aiohttp.ClientWebSocketResponse, address: str) -> None:
+    certificate = socket.get_extra_info("peercert") or {}
+    subject = {name: value for part in certificate.get("subject", ()) for name, value in part}
+    if subject.get("organizationalUnitName") != MANAGER_UNIT:
+        raise Denied(f"{address} is not a manager: its certificate does not say so")
+
+
+async def _receive(socket: aiohttp.ClientWebSocketResponse) -> ManagerFrame:
+    message = await socket.receive()
+    if message.type is aiohttp.WSMsgType.BINARY:
+        try:
+            return agent_protocol.decode_manager_frame(message.data)
+        except agent_protocol.ProtocolError as error:
+            raise LinkFailure(str(error)) from error
+    if message.type is aiohttp.WSMsgType.ERROR:
+        raise LinkFailure(f"the connection failed: {socket.exception()}")
+    reason = f": {message.extra}" if message.extra else ""
+    raise LinkFailure(f"the manager closed the connection{reason}")

@@ -1,0 +1,149 @@
+"""The session: always with one manager, whichever answers, and starting anew when it does not.
+
+Nothing is lost with a connection: after each greeting all statuses go again, and the greeting names
+the set that is held, so that the manager sends what is missing. The first greeting of a process
+names none: it asks for a whole set, which confirms what came from the disk.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+
+from agent.clock import Clock
+from agent.core.manager_choice import ManagerChoice
+from agent.drivers.disk import AgentFolder
+from agent.drivers.logs import LogStreams
+from agent.session.connection import Connection, SetLost, Tasks
+from agent.session.link import Link, LinkFailure, LinkStale, LinkUseless, TlsFiles, open_link
+from agent.session.outbox import Outbox
+from stackctl.errors import Denied
+from stackctl.model.objects import NodeDescription
+from stackctl.model.structs import Model
+from stackctl.wire import agent_protocol
+from stackctl.wire.agent_protocol import Hello
+
+UNWELL_SECONDS = 0.5  # between two looks at a node that is not well
+
+_log = logging.getLogger(__name__)
+
+
+class Membership(Model, frozen=True, kw_only=True):
+    """Who this node is, and how it proves it."""
+
+    node_id: str
+    cluster_id: str
+    files: TlsFiles
+
+
+class Session:
+    """Keeps the node connected."""
+
+    def __init__(
+        self,
+        *,
+        membership: Membership,
+        managers: tuple[str, ...],
+        tasks: Tasks,
+        outbox: Outbox,
+        make_logs: Callable[[int], LogStreams],
+        describe: Callable[[], NodeDescription],
+        node_fault: Callable[[], str],
+        folder: AgentFolder,
+        clock: Clock,
+    ) -> None:
+        """`make_logs` makes the log streams of the connection with that number.
+
+        `node_fault` says why this node should not claim to be well, "" when it is: it stays away
+        from the managers then, who count it as down and run its tasks elsewhere.
+        """
+        self._membership = membership
+        self._choice = ManagerChoice(managers=managers)
+        self._tasks = tasks
+        self._outbox = outbox
+        self._make_logs = make_logs
+        self._describe = describe
+        self._node_fault = node_fault
+        self._folder = folder
+        self._clock = clock
+        self._needs_whole_set = True
+
+    async def run(self) -> None:
+        """Stay connected until cancelled."""
+        while True:
+            await self._become_well()
+            await asyncio.sleep(self._choice.pause_seconds(random.random()))  # noqa: S311  # spreads reconnections, guards nothing
+            address = self._choice.current
+            try:
+                await self._connect(address)
+            except LinkStale as failure:
+                _log.warning("manager %s: %s; connecting again", address, failure)
+            except LinkUseless as failure:
+                _log.warning("manager %s: %s; trying another", address, failure)
+                self._choice = self._choice.after_suspicion()
+            except (LinkFailure, Denied) as failure:
+                _log.warning("manager %s: %s", address, failure)
+                self._choice = self._choice.after_failure()
+
+    async def _become_well(self) -> None:
+        said = False
+        while True:
+            fault = self._node_fault()
+            if not fault:
+                return
+            if not said:
+                _log.error("staying away from the managers: %s", fault)
+                said = True
+            await asyncio.sleep(UNWELL_SECONDS)
+
+    async def _connect(self, address: str) -> None:
+        async with open_link(
+            address,
+            files=self._membership.files,
+            hello=self._hello,
+            timeout_seconds=self._choice.connect_seconds,
+        ) as link:
+            self._note_welcome(link, address)
+            connection = Connection(
+                link,
+                tasks=self._tasks,
+                outbox=self._outbox,
+                make_logs=self._make_logs,
+                clock=self._clock,
+                has_alternatives=len(self._choice.managers) > 1,
+                node_fault=self._node_fault,
+                on_set=self._note_set,
+                on_alive=self._note_alive,
+            )
+            try:
+                await connection.run()
+            except SetLost:
+                self._needs_whole_set = True
+                raise
+
+    def _hello(self) -> Hello:
+        held = self._tasks.held()
+        term, index = (0, 0) if self._needs_whole_set else (held.term, held.index)
+        return Hello(
+            protocol_version=agent_protocol.PROTOCOL_VERSION,
+            node_id=self._membership.node_id,
+            description=self._describe(),
+            term=term,
+            index=index,
+        )
+
+    def _note_welcome(self, link: Link, address: str) -> None:
+        welcome = link.welcome
+        if welcome.cluster_id != self._membership.cluster_id:
+            raise Denied(f"it belongs to another cluster ({welcome.cluster_id})")
+        _log.info("connected to manager %s at %s", welcome.manager_id, address)
+        if welcome.managers:
+            self._choice = self._choice.with_managers(welcome.managers)
+            self._folder.write_managers(welcome.managers)
+
+    def _note_set(self) -> None:
+        self._needs_whole_set = False
+
+    def _note_alive(self) -> None:
+        if self._choice.failures:
+            self._choice = self._choice.after_success()

@@ -1,0 +1,202 @@
+"""One action carried out: the only place that catches what drivers raise.
+
+It decides nothing: an action says what to do, the outcome says how it went, and beside it goes what
+the engine showed afterwards (`Seen`), because what an action meant is read from the engine and not
+assumed.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from agent.core import container_config, observed
+from agent.core.actions import (
+    Action,
+    ConnectNetwork,
+    CreateContainer,
+    Done,
+    ImageAbsent,
+    Outcome,
+    ProbeAnswer,
+    ProbeHealth,
+    PullImage,
+    Refused,
+    RemoveContainer,
+    SignalContainer,
+    StartContainer,
+    Unavailable,
+)
+from agent.core.observed import Container
+from agent.drivers.config_files import ConfigFiles
+from agent.drivers.engine import Engine, ImageMissing
+from stackctl.errors import DriverFailure, TemporaryFailure
+from stackctl.model.assignment import AssignmentSet, ConfigAssignment, TaskAssignment
+from stackctl.model.structs import Model
+
+_log = logging.getLogger(__name__)
+
+
+class NodeIdentity(Model, frozen=True, kw_only=True):
+    """Which node of which cluster this is."""
+
+    cluster_id: str
+    node_id: str
+
+
+class DnsChoice(Protocol):
+    """Who says which DNS servers a container asks."""
+
+    def dns_servers(self, task_networks: Sequence[str]) -> tuple[str, ...]:
+        """Addresses for a container on these networks (ids)."""
+
+
+class Seen(Model, frozen=True, kw_only=True):
+    """What the engine showed of a task's container after an action; None: it has none."""
+
+    container: Container | None
+
+
+class Execution:
+    """Carries out actions of one node."""
+
+    def __init__(
+        self, *, engine: Engine, identity: NodeIdentity, dns: DnsChoice, configs: ConfigFiles
+    ) -> None:
+        self._engine = engine
+        self._identity = identity
+        self._dns = dns
+        self._configs = configs
+        self._api_version: tuple[int, int] | None = None
+
+    def perform(
+        self, action: Action, assignment: AssignmentSet, engine_networks: Mapping[str, str]
+    ) -> tuple[Outcome, Seen | None]:
+        """Do it. The second value is None when the engine could not be asked afterwards."""
+        _log.info("%s", _sentence(action))
+        try:
+            outcome = self._do(action, assignment, engine_networks)
+        except ImageMissing as failure:
+            outcome = ImageAbsent(reason=failure.reason)
+        except TemporaryFailure as failure:
+            outcome = Unavailable(
+                reason=failure.reason, retry_after_seconds=failure.retry_after_seconds
+            )
+        except DriverFailure as failure:
+            outcome = Refused(reason=failure.reason)
+        if not isinstance(outcome, Done | ProbeAnswer):
+            _log.warning("%s: %s", _sentence(action), outcome.reason)
+        return outcome, self._look_after(action, outcome)
+
+    def look(self, container_id: str) -> Seen | None:
+        """What the engine shows of one container; None when it cannot be asked."""
+        try:
+            return Seen(container=self._engine.inspect(container_id))
+        except DriverFailure as failure:
+            _log.warning("cannot look at container %s: %s", container_id[:12], failure.reason)
+            return None
+
+    def _do(
+        self, action: Action, assignment: AssignmentSet, engine_networks: Mapping[str, str]
+    ) -> Outcome:
+        match action:
+            case CreateContainer():
+                return self._create(action, assignment, engine_networks)
+            case ConnectNetwork():
+                self._connect(action, assignment, engine_networks)
+            case StartContainer():
+                self._engine.start(action.container_id)
+            case SignalContainer():
+                self._engine.kill(action.container_id, action.signal)
+            case RemoveContainer():
+                self._engine.remove(action.container_id)
+            case PullImage():
+                self._engine.pull(action.image)
+            case ProbeHealth():
+                healthy = self._engine.probe(
+                    action.container_id, action.command, action.timeout_seconds
+                )
+                return ProbeAnswer(healthy=healthy)
+        return Done()
+
+    def _create(
+        self,
+        action: CreateContainer,
+        assignment: AssignmentSet,
+        engine_networks: Mapping[str, str],
+    ) -> Outcome:
+        task = _task_of(action, assignment)
+        if task is None:
+            return Refused(reason="the task is no longer assigned to this node")
+        configs: dict[str, ConfigAssignment] = {item.name: item for item in assignment.configs}
+        networks = _networks_of(task, assignment, engine_networks)
+        place = container_config.ContainerPlace(
+            cluster_id=self._identity.cluster_id,
+            node_id=self._identity.node_id,
+            api_version=self._version(),
+            networks=networks,
+            dns_servers=task.spec.container.dns
+            or self._dns.dns_servers([network.network_id for network in networks]),
+            config_sources=self._configs.write(task.spec.container.configs, configs),
+        )
+        name = observed.container_name(task.name, task.id)
+        body = container_config.container_body(task, place)
+        return Done(container_id=self._engine.create(name, body))
+
+    def _connect(
+        self,
+        action: ConnectNetwork,
+        assignment: AssignmentSet,
+        engine_networks: Mapping[str, str],
+    ) -> None:
+        task = _task_of(action, assignment)
+        if task is None:
+            return
+        for network in _networks_of(task, assignment, engine_networks):
+            if network.network_id == action.network_id:
+                endpoint = container_config.endpoint_body(network, self._version())
+                self._engine.connect(action.container_id, network.engine_name, endpoint)
+
+    def _version(self) -> tuple[int, int]:
+        if self._api_version is None:
+            self._api_version = self._engine.facts().api_version
+        return self._api_version
+
+    def _look_after(self, action: Action, outcome: Outcome) -> Seen | None:
+        match action:
+            case PullImage() | ProbeHealth():
+                return None
+            case CreateContainer():
+                return self.look(outcome.container_id) if isinstance(outcome, Done) else None
+            case SignalContainer() if isinstance(outcome, Done):
+                # Its end comes as an event; at this moment it would mostly still be up.
+                return None
+            case RemoveContainer() if isinstance(outcome, Done):
+                return Seen(container=None)
+        return self.look(action.container_id)
+
+
+def _task_of(action: Action, assignment: AssignmentSet) -> TaskAssignment | None:
+    return next((task for task in assignment.tasks if task.id == action.task_id), None)
+
+
+def _networks_of(
+    task: TaskAssignment, assignment: AssignmentSet, engine_networks: Mapping[str, str]
+) -> tuple[container_config.TaskNetwork, ...]:
+    assigned = {network.name: network for network in assignment.networks}
+    return container_config.networks_of(task, assigned, engine_networks)
+
+
+def _sentence(action: Action) -> str:
+    verb = {
+        CreateContainer: "create the container",
+        ConnectNetwork: "connect the container to a network",
+        StartContainer: "start the container",
+        RemoveContainer: "remove the container",
+        PullImage: "pull the image",
+        ProbeHealth: "test the health",
+    }.get(type(action), "")
+    if isinstance(action, SignalContainer):
+        verb = f"send {action.signal}"
+    if isinstance(action, PullImage):
+        verb = f"pull {action.image}"
+    return f"task {action.task_id}: {verb} ({action.cause})"

@@ -1,0 +1,122 @@
+"""The network of the newest assignment, applied in a thread of its own.
+
+Applying takes from milliseconds to seconds and must not hold up stops. Sets that arrive meanwhile
+are coalesced: the newest wins, because each is complete. A set is written to disk first; only what
+is in force is reported, so that the managers know which backends no node balances to any longer.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from agent.core.observed import ContainerSandbox
+from agent.drivers.config_files import ConfigFiles
+from agent.drivers.disk import AgentFolder
+from stackctl.errors import DriverFailure
+from stackctl.model.assignment import AssignmentSet, NetworkAssignment
+
+RETRY_SECONDS = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+class NetworkControl(Protocol):
+    """The node's part in the overlay networks; `agent.network.NodeNetwork` is the real one."""
+
+    def ensure_networks(self, networks: Sequence[NetworkAssignment]) -> Mapping[str, str]:
+        """Make the engine's networks; returns network id -> engine name."""
+
+    def apply(self, assignment: AssignmentSet, containers: Mapping[str, ContainerSandbox]) -> None:
+        """Put overlay, DNS, VIP and ingress rules of this set in force."""
+
+    def container_started(self, sandbox: ContainerSandbox) -> None:
+        """A container has a namespace from now on."""
+
+    def container_ended(self, task_id: str) -> None:
+        """A task's container has no namespace any longer."""
+
+    def dns_servers(self, task_networks: Sequence[str]) -> tuple[str, ...]:
+        """The DNS servers of a container on these networks (ids)."""
+
+    def close(self, *, remove: bool) -> None:
+        """Stop serving; with `remove`, take everything down."""
+
+
+class NetworkPart:
+    """Keeps the node's network at the newest assignment."""
+
+    def __init__(
+        self,
+        *,
+        network: NetworkControl,
+        folder: AgentFolder,
+        configs: ConfigFiles,
+        sandboxes: Callable[[], Mapping[str, ContainerSandbox]],
+        on_networks: Callable[[Mapping[str, str]], None],
+        on_applied: Callable[[int], None],
+    ) -> None:
+        self._network = network
+        self._folder = folder
+        self._configs = configs
+        self._sandboxes = sandboxes
+        self._on_networks = on_networks
+        self._on_applied = on_applied
+        self._changed = threading.Condition()
+        self._wanted: AssignmentSet | None = None
+        self._kept: AssignmentSet | None = None
+        self._ending = False
+
+    def start(self) -> None:
+        """Begin to apply what is handed over."""
+        threading.Thread(target=self._run, name="network", daemon=True).start()
+
+    def stop(self) -> None:
+        """Apply nothing more."""
+        with self._changed:
+            self._ending = True
+            self._changed.notify_all()
+
+    def hand_over(self, assignment: AssignmentSet, *, is_kept: bool = False) -> None:
+        """This is the newest set; `is_kept` when it came from the disk."""
+        with self._changed:
+            self._wanted = assignment
+            if is_kept:
+                self._kept = assignment
+            self._changed.notify_all()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                while self._wanted is None and not self._ending:
+                    self._changed.wait()
+                assignment = self._wanted
+                self._wanted = None
+                if self._ending or assignment is None:
+                    return
+            if not self._put_in_force(assignment):
+                self._try_again(assignment)
+
+    def _put_in_force(self, assignment: AssignmentSet) -> bool:
+        try:
+            if assignment is not self._kept:
+                self._folder.write_assignment(assignment)
+                self._kept = assignment
+            self._on_networks(self._network.ensure_networks(assignment.networks))
+            self._network.apply(assignment, self._sandboxes())
+        except DriverFailure as failure:
+            _log.warning("the network of assignment %d: %s", assignment.index, failure.reason)
+            return False
+        except Exception:  # noqa: BLE001  # top of a thread: the next set may be well again
+            _log.exception("the network of assignment %d failed", assignment.index)
+            return False
+        self._on_applied(assignment.index)
+        self._configs.keep_only(config.id for config in assignment.configs)
+        return True
+
+    def _try_again(self, assignment: AssignmentSet) -> None:
+        with self._changed:
+            if self._wanted is None and not self._ending:
+                self._changed.wait(RETRY_SECONDS)
+            if self._wanted is None:
+                self._wanted = assignment
