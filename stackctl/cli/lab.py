@@ -12,6 +12,7 @@ from typing import Annotated
 import msgspec
 import typer
 
+from stackctl.cli.render import tables
 from stackctl.lab import faults, image_loading, operations, removal, tools
 from stackctl.lab import plan as planning
 from stackctl.lab import status as lab_status
@@ -87,7 +88,7 @@ def status(
     if output is Format.JSON:
         typer.echo(msgspec.json.format(msgspec.json.encode(rows)).decode())
     else:
-        typer.echo(lab_status.render_table(rows))
+        typer.echo(tables.render_grid(lab_status.table_cells(rows)), nl=False)
 
 
 @app.command(name="exec", context_settings={"ignore_unknown_options": True})

@@ -29,7 +29,7 @@ def enter(path: Path, name: str, endpoints: tuple[str, ...]) -> str | None:
     document = _read(path)
     before = document.get("current")
     contexts = document.setdefault("contexts", {})
-    contexts[name] = {"endpoint": endpoints[0], "endpoints": list(endpoints)}
+    contexts[name] = {"endpoints": list(endpoints)}
     document["current"] = name
     _write(path, document)
     return before if isinstance(before, str) and before != name else None

@@ -73,17 +73,13 @@ def describe(plan: LabPlan, node: NodePlan, seen: Observation) -> NodeStatus:
     )
 
 
-def render_table(rows: list[NodeStatus]) -> str:
-    """The statuses as people read them, columns as wide as their longest word."""
-    cells = [("NAME", "ROLE", "ADDRESS", "STATE", "ENGINE")]
+def table_cells(rows: list[NodeStatus]) -> list[tuple[str, ...]]:
+    """The statuses as the cells of a table, headers first."""
+    cells: list[tuple[str, ...]] = [("NAME", "ROLE", "ADDRESS", "STATE", "ENGINE")]
     for row in rows:
         state = f"{row.state} ({row.detail})" if row.detail else row.state
         cells.append((row.name, row.role, row.address, state, row.engine))
-    widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
-    return "\n".join(
-        "   ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in cells
-    )
+    return cells
 
 
 def _observe(plan: LabPlan, node: NodePlan, hierarchies: Hierarchies) -> Observation:

@@ -47,11 +47,18 @@ def test_a_state_is_told_from_what_is_seen(
     assert (row.state, row.detail) == (state, detail)
 
 
-def test_the_table_has_a_line_per_node_under_its_headers(plan: LabPlan) -> None:
-    rows = [status.describe(plan, node, HEALTHY) for node in plan.nodes[:2]]
-    engine = "unix:///var/lib/stackctl/lab/nodes"
-    assert status.render_table(rows).splitlines() == [
-        "NAME       ROLE      ADDRESS       STATE     ENGINE",
-        f"manager1   manager   10.231.0.11   running   {engine}/manager1/docker.sock",
-        f"worker1    worker    10.231.0.12   running   {engine}/worker1/docker.sock",
+def test_the_table_has_a_line_per_node_and_says_what_a_degraded_one_lacks(plan: LabPlan) -> None:
+    lame = msgspec.structs.replace(HEALTHY, process_ids={"engine": 1, "manager": 2})
+    rows = [
+        status.describe(plan, node, seen)
+        for node, seen in zip(plan.nodes[:2], (lame, HEALTHY), strict=True)
+    ]
+    folder = "unix:///var/lib/stackctl/lab/nodes"
+    assert status.table_cells(rows) == [
+        ("NAME", "ROLE", "ADDRESS", "STATE", "ENGINE"),
+        (
+            *("manager1", "manager", "10.231.0.11", "degraded (agent not running)"),
+            f"{folder}/manager1/docker.sock",
+        ),
+        ("worker1", "worker", "10.231.0.12", "running", f"{folder}/worker1/docker.sock"),
     ]
