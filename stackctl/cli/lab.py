@@ -13,7 +13,7 @@ import msgspec
 import typer
 
 from stackctl.cli.render import tables
-from stackctl.lab import faults, image_loading, operations, removal, tools
+from stackctl.lab import faults, image_loading, machine, operations, removal, tools
 from stackctl.lab import plan as planning
 from stackctl.lab import status as lab_status
 from stackctl.lab.plan import LabPlan, NodePlan
@@ -73,6 +73,7 @@ def up(
 @app.command()
 def down(name: LabName = planning.DEFAULT_NAME) -> None:
     """Remove the lab with everything in it."""
+    machine.require_root()
     removal.down(name, _directory(name), _report)
 
 
@@ -146,15 +147,13 @@ def kill(
 @app.command()
 def start(node: NodeName, name: LabName = planning.DEFAULT_NAME) -> None:
     """Start whatever of a node does not run."""
-    plan = _plan(name)
-    faults.start(plan, operations.find_node(plan, node), _report)
+    faults.start(_plan(name), _node(name, node), _report)
 
 
 @app.command()
 def stop(node: NodeName, name: LabName = planning.DEFAULT_NAME) -> None:
     """Shut a node down in an orderly way."""
-    plan = _plan(name)
-    faults.stop(plan, operations.find_node(plan, node))
+    faults.stop(_plan(name), _node(name, node))
     _report(f"{node} is stopped")
 
 
@@ -171,6 +170,7 @@ def load(
     name: LabName = planning.DEFAULT_NAME,
 ) -> None:
     """Put images into every engine that does not have them."""
+    machine.require_root()
     image_loading.load(_plan(name), images, _report)
 
 
@@ -184,6 +184,8 @@ def _plan(name: str) -> LabPlan:
 
 
 def _node(lab: str, name: str) -> NodePlan:
+    """The node that something is going to be done to."""
+    machine.require_root()
     return operations.find_node(_plan(lab), name)
 
 

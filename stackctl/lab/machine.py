@@ -42,6 +42,13 @@ def require_fit() -> None:
         raise refusal
 
 
+def require_root() -> None:
+    """Raises `UnfitMachine` for anybody else: what is done to a lab is done to this machine."""
+    refusal = explain(Findings(is_root=os.geteuid() == 0))
+    if refusal is not None:
+        raise refusal
+
+
 def probe() -> Findings:
     """Look at this machine; the kernel is asked only when rights and programs suffice to ask."""
     programs = tuple(program for program in _PACKAGES if tools.find(program) is None)
@@ -69,13 +76,11 @@ def explain(findings: Findings) -> UnfitMachine | None:
         reasons.append(f"the kernel offers no {_listed(findings.kernel_features)}")
         hints.append("a virtual machine with a distribution's own kernel has them")
     if not findings.is_root:
-        reasons.append("only root can make network namespaces and run engines")
+        reasons.append("only root can work on namespaces and engines")
         hints.append("run the same command with sudo")
     if not reasons:
         return None
-    return UnfitMachine(
-        f"this machine cannot hold a lab: {'; '.join(reasons)}", hint="; ".join(hints)
-    )
+    return UnfitMachine(f"no lab here: {'; '.join(reasons)}", hint="; ".join(hints))
 
 
 def _can_link(kind: str) -> bool:

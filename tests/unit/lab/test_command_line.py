@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from stackctl.cli import lab
-from stackctl.errors import InputError, UnknownName
+from stackctl.errors import InputError, UnfitMachine, UnknownName
 from stackctl.lab import record
 from stackctl.lab.record import LabRecord
 from tests.unit.lab.plans import make_plan
@@ -21,6 +21,7 @@ VERBS = (
 def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("STACKCTL_LAB_DIR", str(tmp_path))
     monkeypatch.delenv("STACKCTL_LAB_NAME", raising=False)
+    monkeypatch.setattr("os.geteuid", lambda: 0)
     return tmp_path
 
 
@@ -44,3 +45,14 @@ def test_a_mistyped_node_is_answered_with_the_nearest(directory: Path) -> None:
     assert isinstance(error, UnknownName)
     assert error.hint is not None
     assert "worker1" in error.hint
+
+
+@pytest.mark.parametrize("arguments", [["down"], ["cut", "worker1"], ["load", "a:1"]])
+def test_whoever_is_not_root_is_told_to_use_sudo(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    error = CliRunner().invoke(lab.app, arguments).exception
+    assert isinstance(error, UnfitMachine)
+    assert error.hint == "run the same command with sudo"
+    assert list(directory.iterdir()) == []
