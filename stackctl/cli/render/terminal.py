@@ -1,0 +1,85 @@
+"""The streams that commands write to, and what they can show. The only writer of the CLI.
+
+Results go to stdout; progress, notes and errors go to stderr. Colour marks what the words already
+say: it is used on a terminal only, NO_COLOR forbids and FORCE_COLOR demands it.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, TextIO
+
+_COLOURS = {"red": "31", "green": "32", "yellow": "33", "dim": "2"}
+_DEFAULT_SIZE = (100, 30)
+
+
+class Size(NamedTuple):
+    """Columns and rows of a terminal."""
+
+    width: int
+    height: int
+
+
+class Terminal:
+    """Where a command writes. `table_width` is None when stdout is no terminal: nothing is cut."""
+
+    def __init__(self, out: TextIO, errors: TextIO, environment: Mapping[str, str]) -> None:
+        self._out = out
+        self._errors = errors
+        self._environment = environment
+        self.is_interactive = errors.isatty() and environment.get("TERM") != "dumb"
+        self.has_colour = self._wants_colour()
+
+    @property
+    def table_width(self) -> int | None:
+        """Columns of the terminal that stdout is, None when it is none."""
+        return self._size(self._out).width if self._out.isatty() else None
+
+    @property
+    def progress_size(self) -> Size:
+        """Columns and rows for progress on stderr."""
+        return self._size(self._errors)
+
+    def write(self, text: str) -> None:
+        """A result, with its own line ends."""
+        self._out.write(text)
+
+    def flush(self) -> None:
+        """Let what was written be seen now (logs that are followed)."""
+        self._out.flush()
+
+    def note(self, text: str) -> None:
+        """A line beside the result: progress, warnings, errors."""
+        # Results that were written before come first, also when both streams end in one file.
+        self._out.flush()
+        self._errors.write(text if text.endswith("\n") else text + "\n")
+        self._errors.flush()
+
+    def redraw(self, lines: Sequence[str], *, over: int) -> None:
+        """Write lines over the `over` lines that were written last."""
+        if over:
+            self._errors.write(f"\x1b[{over}A")
+        self._errors.write("".join(f"\x1b[2K{line}\n" for line in lines))
+        # Fewer lines than before: what is left of the old ones must go.
+        self._errors.write("\x1b[J")
+        self._errors.flush()
+
+    def paint(self, text: str, colour: str) -> str:
+        """The text in a colour, or as it is where there is none."""
+        return f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m" if self.has_colour and colour else text
+
+    def _wants_colour(self) -> bool:
+        if self._environment.get("NO_COLOR"):
+            return False
+        return bool(self._environment.get("FORCE_COLOR")) or self.is_interactive
+
+    def _size(self, stream: TextIO) -> Size:
+        columns, lines = self._environment.get("COLUMNS", ""), self._environment.get("LINES", "")
+        try:
+            size = os.get_terminal_size(stream.fileno())
+            measured = Size(size.columns or _DEFAULT_SIZE[0], size.lines or _DEFAULT_SIZE[1])
+        except (OSError, ValueError):
+            measured = Size(*_DEFAULT_SIZE)
+        return Size(
+            int(columns) if columns.isdigit() and int(columns) else measured.width,
+            int(lines) if lines.isdigit() and int(lines) else measured.height,
+        )
