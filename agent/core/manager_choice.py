@@ -25,13 +25,13 @@ class ManagerChoice(msgspec.Struct, frozen=True, kw_only=True):
         after a whole round of failures, so that slow managers are reached as well.
         """
         rounds = self.failures // max(1, len(self.managers))
-        return min(CONNECT_MAX_SECONDS, CONNECT_MIN_SECONDS * 2 ** min(rounds, 8))
+        return min(CONNECT_MAX_SECONDS, CONNECT_MIN_SECONDS * (1 << min(rounds, 8)))
 
     def pause_seconds(self, random_number: float) -> float:
         """How long to wait before the next try; `random_number` is between 0 and 1."""
         if not self.failures:
             return 0.0
-        full = min(PAUSE_MAX_SECONDS, PAUSE_MIN_SECONDS * 2 ** min(self.failures - 1, 10))
+        full = min(PAUSE_MAX_SECONDS, PAUSE_MIN_SECONDS * (1 << min(self.failures - 1, 10)))
         return full * (0.5 + random_number / 2)
 
     def after_failure(self) -> "ManagerChoice":

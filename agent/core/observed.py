@@ -96,11 +96,3 @@ def is_task_container(name: str, labels: Mapping[str, str]) -> bool:
     if not task_id:
         return False
     return name == container_name(labels.get(LABEL_TASK_NAME, ""), task_id)
-
-
-class ContainerSandbox(Model, frozen=True, kw_only=True):
-    """A running task as its network sees it: whose namespace to enter, which addresses it has."""
-
-    task_id: str
-    pid: int
-    addresses: Mapping[str, str]  # network id -> address

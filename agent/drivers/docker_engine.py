@@ -10,7 +10,7 @@ import contextlib
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import docker.errors
@@ -201,6 +201,27 @@ class DockerEngine:
                 )
             )
         return DockerLogs(client, response, tty=container.tty)
+
+    def list_networks(self, labels: Mapping[str, str]) -> Sequence[Mapping[str, Any]]:
+        """The engine's networks that carry these labels, as it describes them."""
+        return self._call(lambda client: client.networks(filters={"label": _label_filter(labels)}))
+
+    def create_network(self, body: Mapping[str, Any]) -> None:
+        """Create a network from the engine's own form of its description."""
+        self._call(
+            lambda client: _checked(
+                client.post(
+                    self._endpoint(client, "networks/create"),
+                    json=dict(body),
+                    timeout=client.timeout,
+                )
+            )
+        )
+
+    def remove_network(self, name: str) -> None:
+        """Remove a network; one that is gone is fine."""
+        with contextlib.suppress(NoSuchContainer):  # any 404
+            self._call(lambda client: client.remove_network(name))
 
     def close(self) -> None:
         """Close the connections of all threads; streams are closed by who opened them."""

@@ -6,7 +6,7 @@ assumed.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from agent.core import container_config, observed
@@ -46,7 +46,7 @@ class NodeIdentity(Model, frozen=True, kw_only=True):
 class DnsChoice(Protocol):
     """Who says which DNS servers a container asks."""
 
-    def dns_servers(self, task_networks: Sequence[str]) -> tuple[str, ...]:
+    def dns_servers(self, task_networks: Iterable[str]) -> tuple[str, ...]:
         """Addresses for a container on these networks (ids)."""
 
 
@@ -134,8 +134,10 @@ class Execution:
             node_id=self._identity.node_id,
             api_version=self._version(),
             networks=networks,
-            dns_servers=task.spec.container.dns
-            or self._dns.dns_servers([network.network_id for network in networks]),
+            # The node's own servers answer the cluster's names and know which servers the service
+            # wants for foreign ones; without a network there are only those.
+            dns_servers=self._dns.dns_servers([network.network_id for network in networks])
+            or task.spec.container.dns,
             config_sources=self._configs.write(task.spec.container.configs, configs),
         )
         name = observed.container_name(task.name, task.id)

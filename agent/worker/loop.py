@@ -16,12 +16,12 @@ from agent.core.observed import (
     LABEL_CLUSTER_ID,
     LABEL_NODE_ID,
     Container,
-    ContainerSandbox,
 )
 from agent.core.task_machine import TaskRecord
 from agent.drivers.config_files import ConfigFiles
 from agent.drivers.disk import AgentFolder
 from agent.drivers.engine import ContainerEvent, Engine
+from agent.drivers.task_rules import ContainerSandbox
 from agent.worker.execution import Execution, NodeIdentity, Seen
 from agent.worker.network_part import NetworkControl, NetworkPart
 from agent.worker.observer import Observer
@@ -54,13 +54,18 @@ class Worker:
         clock: Clock,
         on_report: Callable[[TaskReport], None],
         on_applied: Callable[[int], None],
+        on_container: Callable[[], None] = lambda: None,
     ) -> None:
+        """`on_report`, `on_applied` and `on_container` (a container appeared, changed or went) are
+        called from the worker's threads and must not wait.
+        """
         self._engine = engine
         self._network = network
         self._folder = folder
         self._clock = clock
         self._on_report = on_report
         self._on_applied = on_applied
+        self._on_container = on_container
         self._labels = {
             LABEL_CLUSTER_ID: identity.cluster_id,
             LABEL_NODE_ID: identity.node_id,
@@ -370,6 +375,7 @@ class Worker:
             else:
                 self._containers[task_id] = seen.container
             sandbox = self._sandboxes().get(task_id)
+        self._on_container()
         was_up = before is not None and before.is_up
         is_up = seen.container is not None and seen.container.is_up
         try:
@@ -399,6 +405,8 @@ class Worker:
 
     def _network_is_applied(self, index: int) -> None:
         with self._changed:
+            if index == self._applied_index:
+                return
             self._applied_index = index
         self._on_applied(index)
 

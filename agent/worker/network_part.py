@@ -5,14 +5,15 @@ are coalesced: the newest wins, because each is complete. A set is written to di
 is in force is reported, so that the managers know which backends no node balances to any longer.
 """
 
+import contextlib
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
-from agent.core.observed import ContainerSandbox
 from agent.drivers.config_files import ConfigFiles
 from agent.drivers.disk import AgentFolder
+from agent.drivers.task_rules import ContainerSandbox
 from stackctl.errors import DriverFailure
 from stackctl.model.assignment import AssignmentSet, NetworkAssignment
 
@@ -24,7 +25,11 @@ _log = logging.getLogger(__name__)
 class NetworkControl(Protocol):
     """The node's part in the overlay networks; `agent.network.NodeNetwork` is the real one."""
 
-    def ensure_networks(self, networks: Sequence[NetworkAssignment]) -> Mapping[str, str]:
+    @property
+    def rules_index(self) -> int:
+        """Newest assignment whose backends, and no others, are chosen on this node."""
+
+    def ensure_networks(self, networks: Iterable[NetworkAssignment]) -> Mapping[str, str]:
         """Make the engine's networks; returns network id -> engine name."""
 
     def apply(self, assignment: AssignmentSet, containers: Mapping[str, ContainerSandbox]) -> None:
@@ -36,7 +41,7 @@ class NetworkControl(Protocol):
     def container_ended(self, task_id: str) -> None:
         """A task's container has no namespace any longer."""
 
-    def dns_servers(self, task_networks: Sequence[str]) -> tuple[str, ...]:
+    def dns_servers(self, task_networks: Iterable[str]) -> tuple[str, ...]:
         """The DNS servers of a container on these networks (ids)."""
 
     def close(self, *, remove: bool) -> None:
@@ -102,16 +107,38 @@ class NetworkPart:
             if assignment is not self._kept:
                 self._folder.write_assignment(assignment)
                 self._kept = assignment
+            is_complete = self._make_networks(assignment)
+            is_complete = self._apply(assignment) and is_complete
+            self._configs.keep_only(config.id for config in assignment.configs)
+        except Exception:  # noqa: BLE001  # top of a thread: the next set may be well again
+            _log.exception("the network of assignment %d failed", assignment.index)
+            return False
+        return is_complete
+
+    def _make_networks(self, assignment: AssignmentSet) -> bool:
+        try:
             self._on_networks(self._network.ensure_networks(assignment.networks))
+        except DriverFailure as failure:
+            _log.warning("networks of assignment %d: %s", assignment.index, failure.reason)
+        else:
+            return True
+        # One network that cannot be made must not keep tasks from the others.
+        names: dict[str, str] = {}
+        for network in assignment.networks:
+            with contextlib.suppress(DriverFailure):
+                names |= self._network.ensure_networks((network,))
+        self._on_networks(names)
+        return False
+
+    def _apply(self, assignment: AssignmentSet) -> bool:
+        try:
             self._network.apply(assignment, self._sandboxes())
         except DriverFailure as failure:
             _log.warning("the network of assignment %d: %s", assignment.index, failure.reason)
             return False
-        except Exception:  # noqa: BLE001  # top of a thread: the next set may be well again
-            _log.exception("the network of assignment %d failed", assignment.index)
-            return False
-        self._on_applied(assignment.index)
-        self._configs.keep_only(config.id for config in assignment.configs)
+        finally:
+            # The rules may be in force though another part failed.
+            self._on_applied(self._network.rules_index)
         return True
 
     def _try_again(self, assignment: AssignmentSet) -> None:

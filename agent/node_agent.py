@@ -1,0 +1,244 @@
+"""The node's agent put together: who this node is, its engine, its worker, its session."""
+
+import asyncio
+import contextlib
+import gc
+import importlib
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable
+
+from agent.clock import Clock
+from agent.drivers import identity_files, node_routes
+from agent.drivers.config_files import ConfigFiles
+from agent.drivers.disk import AgentFolder
+from agent.drivers.docker_engine import DockerEngine
+from agent.drivers.docker_networks import DockerNetworks
+from agent.drivers.engine import Engine
+from agent.drivers.identity_files import NodeIdentity
+from agent.drivers.logs import LogStreams
+from agent.network import NodeNetwork
+from agent.session.link import TlsFiles
+from agent.session.outbox import Outbox
+from agent.session.session import Membership, Session
+from agent.settings import Settings
+from agent.worker import execution
+from agent.worker.loop import Worker
+from agent.worker.network_part import NetworkControl
+from stackctl import __version__
+from stackctl.errors import ClusterUnavailable, DriverFailure, TemporaryFailure
+from stackctl.model.objects import NodeDescription
+
+IDENTITY_SECONDS = 30.0
+DESCRIBE_SECONDS = 20.0
+ENGINE_RETRY_SECONDS = 1.0
+ENGINE_SILENT_SECONDS_MAX = 15.0
+OWN_BRIDGES = ("sc-",)
+
+_log = logging.getLogger(__name__)
+
+
+def run(settings: Settings) -> None:
+    """Be this node's agent until SIGTERM or SIGINT. Raises StackctlError when that cannot be."""
+    identity = find_identity(settings)
+    engine = await_engine(settings.engine_url)
+    network = NodeNetwork(
+        cluster_id=identity.cluster_id,
+        node_id=identity.node_id,
+        data_address=settings.data_address,
+        vxlan_port=settings.vxlan_port,
+        engine_networks=DockerNetworks(engine, cluster_id=identity.cluster_id),
+    )
+    agent = NodeAgent(settings=settings, identity=identity, engine=engine, network=network)
+    gc.collect()
+    gc.freeze()  # what start-up loaded stays; collections need not look at it again
+    asyncio.run(agent.run())
+
+
+def find_identity(settings: Settings) -> NodeIdentity:
+    """Who this node is: from its files, by joining, or as soon as the manager here has written
+    them. Raises ClusterUnavailable, and what enrolment raises.
+    """
+    identity = identity_files.read_identity(settings.identity_dir)
+    if identity is not None:
+        return identity
+    if settings.join_token:
+        # Loaded only for the one time it is needed: 8 MB.
+        importlib.import_module("agent.enrolment").enrol(settings)
+    return identity_files.await_identity(settings.identity_dir, timeout_seconds=IDENTITY_SECONDS)
+
+
+def await_engine(url: str) -> DockerEngine:
+    """The engine, once it answers. Raises UnfitMachine for one that is too old."""
+    said = ""
+    while True:
+        try:
+            return DockerEngine(url)
+        except TemporaryFailure as failure:
+            if failure.reason != said:
+                _log.warning("waiting for the engine at %s: %s", url, failure.reason)
+                said = failure.reason
+            time.sleep(ENGINE_RETRY_SECONDS)
+
+
+class NodeAgent:
+    """All the parts of one node's agent, connected."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        identity: NodeIdentity,
+        engine: DockerEngine,
+        network: NetworkControl,
+    ) -> None:
+        self._engine = engine
+        self._network = network
+        # By node id: what was held as a member of another cluster is no fence for this one.
+        folder = AgentFolder(settings.agent_dir / identity.node_id)
+        clock = Clock()
+        outbox = Outbox()
+        self._worker = Worker(
+            engine=engine,
+            identity=execution.NodeIdentity(
+                cluster_id=identity.cluster_id, node_id=identity.node_id
+            ),
+            network=network,
+            folder=folder,
+            configs=ConfigFiles(settings.configs_dir),
+            clock=clock,
+            on_report=outbox.put_report,
+            on_applied=outbox.put_applied,
+            on_container=self._notice_container,
+        )
+        self._describer = Describer(engine, settings, outbox.put_description)
+        self._outbox = outbox
+        self._logs: LogStreams | None = None
+        managers = _in_order_of_trying(
+            folder.read_managers() or identity.managers, settings.data_address
+        )
+        if not managers:
+            raise ClusterUnavailable(f"no manager is known: {settings.identity_dir}/identity.json")
+        self._session = Session(
+            membership=Membership(
+                node_id=identity.node_id,
+                cluster_id=identity.cluster_id,
+                files=TlsFiles(
+                    authority=settings.identity_dir / "ca.pem",
+                    certificate=settings.identity_dir / "node.pem",
+                    key=settings.identity_dir / "node.key",
+                ),
+            ),
+            managers=managers,
+            tasks=self._worker,
+            outbox=outbox,
+            make_logs=self._make_logs,
+            describe=self._describer.description,
+            node_fault=self._fault,
+            folder=folder,
+            clock=clock,
+        )
+
+    async def run(self) -> None:
+        """Work until the process is told to end; containers and network stay as they are."""
+        ending = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, ending.set)
+        self._describer.start()
+        self._worker.start()
+        session = asyncio.create_task(self._session.run())
+        ended = asyncio.create_task(ending.wait())
+        try:
+            await asyncio.wait((session, ended), return_when=asyncio.FIRST_COMPLETED)
+            if session.done():
+                session.result()
+        finally:
+            _log.info("ending; containers and network stay")
+            session.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await session
+            self._describer.stop()
+            self._worker.stop()
+            self._network.close(remove=False)
+            self._engine.close()
+
+    def _make_logs(self, connection: int) -> LogStreams:
+        self._logs = LogStreams(
+            engine=self._engine,
+            find_container=self._worker.container_of,
+            send=lambda frame: self._outbox.put_log(frame, connection=connection),
+        )
+        return self._logs
+
+    def _notice_container(self) -> None:
+        if self._logs is not None:
+            self._logs.notice_container()
+
+    def _fault(self) -> str:
+        silent = self._worker.engine_silent_seconds()
+        if silent < ENGINE_SILENT_SECONDS_MAX:
+            return ""
+        return f"the engine has not answered for {silent:.0f} s"
+
+
+class Describer:
+    """Looks at the node every now and then and tells when it has changed."""
+
+    def __init__(
+        self, engine: Engine, settings: Settings, on_change: Callable[[NodeDescription], None]
+    ) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._on_change = on_change
+        self._ending = threading.Event()
+        self._description = self._look()
+
+    def description(self) -> NodeDescription:
+        """The node as last seen."""
+        return self._description
+
+    def start(self) -> None:
+        """Begin to look."""
+        threading.Thread(target=self._run, name="describe", daemon=True).start()
+
+    def stop(self) -> None:
+        """Look no longer."""
+        self._ending.set()
+
+    def _run(self) -> None:
+        while not self._ending.wait(DESCRIBE_SECONDS):
+            try:
+                seen = self._look()
+            except DriverFailure as failure:
+                _log.warning("cannot describe the node: %s", failure.reason)
+                continue
+            except Exception:  # noqa: BLE001  # top of a thread
+                _log.exception("cannot describe the node")
+                continue
+            if seen != self._description:
+                self._description = seen
+                self._on_change(seen)
+
+    def _look(self) -> NodeDescription:
+        facts = self._engine.facts()
+        return NodeDescription(
+            hostname=self._settings.hostname,
+            nano_cpus=facts.nano_cpus,
+            memory_bytes=facts.memory_bytes,
+            os=facts.os,
+            arch=facts.arch,
+            engine_version=facts.version,
+            engine_labels=facts.labels,
+            data_address=self._settings.data_address,
+            routes=node_routes.read_routes(without_prefixes=OWN_BRIDGES),
+            agent_version=__version__,
+        )
+
+
+def _in_order_of_trying(managers: tuple[str, ...], own_address: str) -> tuple[str, ...]:
+    """The manager on this very node first: no network lies between."""
+    own = tuple(address for address in managers if address.rpartition(":")[0] == own_address)
+    return own + tuple(address for address in managers if address not in own)
