@@ -1,11 +1,11 @@
 """What a cluster costs, beside Docker Swarm and beside the engines alone, in one run on one lab.
 
-    python benchmarks/bench_cluster.py [--nodes 3] [--no-swarm]
+    python benchmarks/bench_cluster.py [--no-swarm]
 
-Three engines in network namespaces of this machine; a busybox `sleep`, image present. "Engines alone"
-is the physical limit: the same containers created and started in parallel on the three engines, with
-nobody managing them. Swarm runs on the same engines, after stackctl was measured and removed its
-stack. Absolute times belong to the machine; the ratios are what to compare.
+Three engines in network namespaces of this machine; a busybox `sleep`, image present. "Engines
+alone" is the physical limit: the same containers created and started in parallel on the three
+engines, with nobody managing them. Swarm runs on the same engines, after stackctl was measured and
+removed its stack. Absolute times belong to the machine; the ratios are what to compare.
 """
 
 import argparse
