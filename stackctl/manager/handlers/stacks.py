@@ -1,0 +1,50 @@
+"""Stacks: list, deploy, remove."""
+
+from stackctl.errors import InputError
+from stackctl.manager import clock
+from stackctl.manager.calls import Call
+from stackctl.manager.parts import Parts
+from stackctl.model import specs
+from stackctl.model.structs import StrictModel
+from stackctl.state import admission, commands, queries
+from stackctl.wire import api
+
+
+class DeployQuery(StrictModel, frozen=True, kw_only=True):
+    """`prune` also removes services of the stack that the body lacks."""
+
+    prune: bool = False
+
+
+async def list_stacks(parts: Parts, _call: Call) -> list[api.StackView]:
+    """All stacks."""
+    return queries.list_stacks(await parts.cluster.read())
+
+
+async def deploy_stack(parts: Parts, call: Call) -> api.DeployResult:
+    """Makes the stack what the body says, as one entry of the log."""
+    spec: specs.StackSpec = call.body
+    query: DeployQuery = call.query
+    name = call.path["name"]
+    if spec.name != name:
+        raise InputError(f"the body is stack {spec.name!r}, the path says {name!r}")
+    state = await parts.cluster.read()
+    admission.check_stack(state, spec, prune=query.prune)
+    result = await parts.cluster.propose(
+        commands.PutStack(
+            spec=spec, seed=clock.new_seed(), prune=query.prune, now=parts.clock.now()
+        )
+    )
+    return api.DeployResult(
+        name=name, revision=result.revision, index=result.index, changes=result.changes
+    )
+
+
+async def remove_stack(parts: Parts, call: Call) -> api.ChangesView:
+    """Asks a stack to go; it is listed until the last of it has ended."""
+    state = await parts.cluster.read()
+    stack = queries.find_stack(state, call.path["name"])
+    result = await parts.cluster.propose(
+        commands.RemoveStack(name=stack.name, now=parts.clock.now())
+    )
+    return api.ChangesView(index=result.index)

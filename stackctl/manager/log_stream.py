@@ -1,0 +1,62 @@
+"""One stream of log lines from an agent, with a credit window.
+
+The agent may send `CREDIT_BYTES` before it hears from us again; credit is given back as lines are
+taken out, so a reader that is slow, or gone, stops the agent and not the manager.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+from stackctl.wire import agent_protocol as protocol
+
+CREDIT_BYTES = 1 << 18
+_GRANT_BYTES = CREDIT_BYTES // 4
+
+
+class LogStream:
+    """Lines of the tasks of one node, in the order in which the agent sent them."""
+
+    def __init__(
+        self,
+        opening: protocol.OpenLogs,
+        *,
+        send: Callable[[protocol.ManagerFrame], None],
+        on_close: Callable[[int], None],
+    ) -> None:
+        self._id = opening.stream_id
+        self._send = send
+        self._on_close = on_close
+        self._queue: asyncio.Queue[protocol.LogChunk | protocol.StreamEnd] = asyncio.Queue()
+        self._consumed = 0
+        self._ended = False
+
+    def take(self, frame: protocol.LogChunk | protocol.StreamEnd) -> None:
+        """A frame of the agent for this stream."""
+        if isinstance(frame, protocol.StreamEnd):
+            self._ended = True
+            self._on_close(self._id)
+        self._queue.put_nowait(frame)
+
+    def end(self, reason: str) -> None:
+        """The connection is gone."""
+        if not self._ended:
+            self.take(protocol.StreamEnd(stream_id=self._id, error=reason))
+
+    def close(self) -> None:
+        """Nobody reads this stream any longer."""
+        if not self._ended:
+            self._ended = True
+            self._send(protocol.CloseStream(stream_id=self._id))
+            self._on_close(self._id)
+
+    async def frames(self) -> AsyncIterator[protocol.LogChunk | protocol.StreamEnd]:
+        """Chunks as they come, the end of the stream last; a fault of the agent stands in it."""
+        while True:
+            frame = await self._queue.get()
+            yield frame
+            if isinstance(frame, protocol.StreamEnd):
+                return
+            self._consumed += len(frame.text)
+            if self._consumed >= _GRANT_BYTES and not self._ended:
+                self._send(protocol.Credit(stream_id=self._id, credit_bytes=self._consumed))
+                self._consumed = 0

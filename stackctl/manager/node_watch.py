@@ -1,0 +1,90 @@
+"""The leader's watch over nodes: who was silent for too long is declared down, through the log.
+
+A verdict needs two looks with a moment in between in which the event loop takes in what has
+arrived meanwhile. If the loop itself was late, this manager was frozen or overloaded, and every
+node gets a fresh grace.
+"""
+
+import asyncio
+import logging
+
+from stackctl.errors import ClusterUnavailable
+from stackctl.manager.clock import Clock
+from stackctl.manager.cluster import ReplicatedCluster
+from stackctl.manager.liveness import Liveness, Silence
+from stackctl.state import commands
+from stackctl.state.results import Rejection
+
+PULSE_SECONDS = 0.5
+SECOND_LOOK_SECONDS = 0.05
+LATE_SECONDS = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+class NodeWatch:
+    """Judges nodes while this manager leads."""
+
+    def __init__(
+        self,
+        *,
+        cluster: ReplicatedCluster,
+        liveness: Liveness,
+        clock: Clock,
+        down_seconds: float,
+    ) -> None:
+        self._cluster = cluster
+        self._liveness = liveness
+        self._clock = clock
+        self._down_seconds = down_seconds
+
+    async def run(self, term: int) -> None:
+        """Watches until cancelled; verdicts are those of the leader of `term`."""
+        self._grant_grace()
+        while True:
+            now = self._clock.monotonic()
+            deadline = self._liveness.next_deadline(
+                self._cluster.state.nodes.values(), now=now, down_seconds=self._down_seconds
+            )
+            pause = PULSE_SECONDS if deadline is None else min(deadline - now, PULSE_SECONDS)
+            if await self._is_late_after(max(pause, 0.0)) or not self._silences():
+                continue
+            if await self._is_late_after(SECOND_LOOK_SECONDS):
+                continue
+            for silence in self._silences():
+                await self._declare_down(silence, term)
+
+    def _silences(self) -> list[Silence]:
+        return self._liveness.silences(
+            self._cluster.state.nodes.values(),
+            now=self._clock.monotonic(),
+            down_seconds=self._down_seconds,
+        )
+
+    async def _is_late_after(self, pause_seconds: float) -> bool:
+        """Waits; True when it took so much longer that our own clockwork must have stood still."""
+        before = self._clock.monotonic()
+        await asyncio.sleep(pause_seconds)
+        late = self._clock.monotonic() - before - pause_seconds
+        if late <= LATE_SECONDS:
+            return False
+        _log.warning("this manager stood still for %.1f s: nodes get a fresh grace", late)
+        self._grant_grace()
+        return True
+
+    def _grant_grace(self) -> None:
+        self._liveness.grant_grace(self._cluster.state.nodes, at=self._clock.monotonic())
+
+    async def _declare_down(self, silence: Silence, term: int) -> None:
+        node = silence.node
+        _log.warning("node %s is down: silent for %.1f s", node.hostname, silence.seconds)
+        command = commands.LoseNode(
+            node_id=node.id,
+            term=term,
+            message=f"heartbeat failure: not heard of for {silence.seconds:.1f} s",
+            now=self._clock.now(),
+        )
+        try:
+            await self._cluster.propose(command)
+        except (ClusterUnavailable, Rejection) as error:
+            _log.warning("node %s could not be declared down: %s", node.hostname, error)
