@@ -1,0 +1,106 @@
+"""Tracked connections whose destination was translated: reading and forgetting them.
+
+Over netlink, because the `conntrack` program need not be installed. Works in the namespace of the
+calling thread. A kernel that does not tell its connections costs comfort, not correctness: they
+then end when they time out, so that is logged and is no failure.
+"""
+
+import logging
+import socket
+import struct
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+from agent.core.stale_connections import Connection
+from agent.drivers import netlink
+from agent.drivers.netlink import NetlinkSocket
+
+_GET = 1 << 8 | 1
+_DELETE = 1 << 8 | 2
+_NETFILTER_HEADER = struct.pack("!BBH", socket.AF_INET, 0, 0)
+
+_TUPLE_ORIGINAL = 1
+_TUPLE_REPLY = 2
+_STATUS = 3
+_MARK = 8
+_ID = 12
+_ZONE = 18
+_MARK_MASK = 21
+_TUPLE_IP = 1
+_TUPLE_PROTOCOL = 2
+_IP_SOURCE = 1
+_IP_DESTINATION = 2
+_PROTOCOL_NUMBER = 1
+_PROTOCOL_DESTINATION_PORT = 3
+
+_SEEN_REPLY = 1 << 1
+_DESTINATION_TRANSLATED = 1 << 5
+_PROTOCOLS = {6: "tcp", 17: "udp", 132: "sctp"}
+
+# An unanswered connection to a living backend may simply be a millisecond old.
+_SECOND_LOOK_SECONDS = 0.05
+_log = logging.getLogger(__name__)
+
+Choice = Callable[[Iterable[Connection]], Sequence[Connection]]
+
+
+def forget_stale(choose: Choice, *, mark: int = 0) -> None:
+    """Forget the connections that `choose` names; those just begun get a moment to be answered.
+
+    With `mark` only connections that bear it are looked at, and the kernel does the sorting.
+    """
+    try:
+        stale = choose(_read_translated(mark))
+        if any(not connection.answered for connection in stale):
+            time.sleep(_SECOND_LOOK_SECONDS)
+            stale = choose(_read_translated(mark))
+        _forget(stale)
+    except OSError as error:
+        _log.warning("connections to withdrawn backends were not looked through: %s", error)
+
+
+def _read_translated(mark: int) -> list[Connection]:
+    """The IPv4 connections of the calling thread's namespace that were sent elsewhere."""
+    request = _NETFILTER_HEADER
+    if mark:
+        packed = struct.pack("!I", mark)
+        request += netlink.attribute(_MARK, packed) + netlink.attribute(_MARK_MASK, packed)
+    with NetlinkSocket(netlink.NETFILTER) as netfilter:
+        found = [
+            _connection(netlink.attributes(body[len(_NETFILTER_HEADER) :]))
+            for body in netfilter.dump(_GET, request)
+        ]
+    return [connection for connection in found if connection is not None]
+
+
+def _forget(connections: Sequence[Connection]) -> None:
+    """Drop them; one that has ended by itself is no failure."""
+    if not connections:
+        return
+    with NetlinkSocket(netlink.NETFILTER) as netfilter:
+        netfilter.execute(
+            [(_DELETE, 0, _NETFILTER_HEADER + connection.handle) for connection in connections]
+        )
+
+
+def _connection(values: dict[int, bytes]) -> Connection | None:
+    status = int.from_bytes(values.get(_STATUS, b""), "big")
+    if not status & _DESTINATION_TRANSLATED:
+        return None
+    original = netlink.attributes(values[_TUPLE_ORIGINAL])
+    reply = netlink.attributes(values[_TUPLE_REPLY])
+    addresses = netlink.attributes(original[_TUPLE_IP])
+    protocol = netlink.attributes(original[_TUPLE_PROTOCOL])
+    handle = netlink.attribute(_TUPLE_ORIGINAL | netlink.NESTED, values[_TUPLE_ORIGINAL])
+    for kind in (_ID, _ZONE):
+        if kind in values:
+            handle += netlink.attribute(kind, values[kind])
+    return Connection(
+        protocol=_PROTOCOLS.get(protocol[_PROTOCOL_NUMBER][0], ""),
+        address=socket.inet_ntoa(addresses[_IP_DESTINATION]),
+        port=int.from_bytes(protocol.get(_PROTOCOL_DESTINATION_PORT, b""), "big"),
+        backend=socket.inet_ntoa(netlink.attributes(reply[_TUPLE_IP])[_IP_SOURCE]),
+        answered=bool(status & _SEEN_REPLY),
+        mark=int.from_bytes(values.get(_MARK, b""), "big"),
+        handle=handle,
+    )

@@ -1,0 +1,226 @@
+"""The network of a node: overlay, names, VIPs and published ports follow the assignment.
+
+`NodeNetwork` joins the drivers in an order that never sends a connection to where nothing is yet or
+any longer: entries of the overlay first, then the rules that choose backends, then the names that
+lead to them, and last what needs the engine, so that an engine that hangs holds up nothing else.
+
+Every `apply` looks at everything and writes differences: what somebody has changed by hand, or an
+engine has lost, is put right by the next one. Parts that fail do not hold up the others; what
+failed is raised in the end.
+"""
+
+import threading
+from collections.abc import Iterable, Mapping
+
+from agent.core import dns_zone, overlay_plan
+from agent.core.dns_zone import Client, Zone
+from agent.drivers import firewall
+from agent.drivers.dns_server import DnsServer
+from agent.drivers.engine_networks import EngineNetworks
+from agent.drivers.failures import Failures
+from agent.drivers.ingress_rules import IngressRules
+from agent.drivers.overlay import Overlay
+from agent.drivers.resolvers import NodeResolvers
+from agent.drivers.task_rules import ContainerSandbox, TaskRules
+from stackctl.errors import TemporaryFailure
+from stackctl.model.assignment import AssignmentSet, NetworkAssignment
+
+__all__ = ["VXLAN_PORT", "ContainerSandbox", "NodeNetwork"]
+
+VXLAN_PORT = 4789
+
+_RETRY_SECONDS = 1.0
+
+
+class NodeNetwork:
+    """Everything between the containers of this node and the rest of the cluster.
+
+    All methods block and may be called from any thread, also beside each other.
+    """
+
+    def __init__(
+        self,
+        *,
+        cluster_id: str,
+        node_id: str,
+        data_address: str,
+        vxlan_port: int = VXLAN_PORT,
+        engine_networks: EngineNetworks,
+        resolvers: NodeResolvers | None = None,
+    ) -> None:
+        self._data_address = data_address
+        self._nothing = AssignmentSet(node_id=node_id, term=0, index=0)
+        self._overlay = Overlay(
+            cluster_id=cluster_id,
+            data_address=data_address,
+            vxlan_port=vxlan_port,
+            engine=engine_networks,
+        )
+        self._ingress = IngressRules()
+        self._tasks = TaskRules(self._nothing)
+        self._dns = DnsServer(resolvers=resolvers)
+        self._apply_turn = threading.Lock()
+        self._overlay_turn = threading.Lock()
+        self._names_turn = threading.Lock()
+        self._zone: tuple[AssignmentSet, Zone] = (self._nothing, {})
+        self._lock = threading.Lock()  # the fields below
+        self._assignment = self._nothing
+        self._ensured: dict[str, NetworkAssignment] = {}  # asked for since the last apply
+        self._gateways: dict[str, str] = {}
+        self._has_leftovers = False
+        self._rules_index = 0
+
+    @property
+    def rules_index(self) -> int:
+        """Index of the newest assignment whose backends, and no others, are chosen everywhere on
+        this node. It grows with `apply` even when another part of that fails."""
+        return self._rules_index
+
+    def apply(self, assignment: AssignmentSet, containers: Mapping[str, ContainerSandbox]) -> None:
+        """Make the node match; `containers` are the running ones, by task id.
+
+        Raises `TemporaryFailure` or `PermanentFailure` naming what could not be done; everything
+        else has been done then.
+        """
+        with self._apply_turn:
+            failures = Failures()
+            with self._lock:
+                self._assignment = assignment
+                ensured_before = tuple(self._ensured)
+            self._tasks.assign(assignment, containers.values())
+            remotes = overlay_plan.remote_entries(assignment, data_address=self._data_address)
+            network_ids = [network.id for network in assignment.networks]
+            self._overlay.write_entries(remotes, network_ids, failures)
+            self._apply_rules(assignment, failures)
+            self._publish_names()
+            self._remove_leftovers(failures)
+            self._ensure(assignment.networks, failures)
+            with failures.collected():
+                firewall.ensure_accepted()
+            with self._lock:
+                for network_id in ensured_before:
+                    self._ensured.pop(network_id, None)
+            failures.raise_any()
+
+    def ensure_networks(self, networks: Iterable[NetworkAssignment]) -> Mapping[str, str]:
+        """These networks are there, before containers are attached to them: the engine's name of
+        each, by network id. Raises when one of them could not be made."""
+        networks = tuple(networks)
+        failures = Failures()
+        with self._lock:
+            self._ensured |= {network.id: network for network in networks}
+        self._ensure(networks, failures)
+        failures.raise_any()
+        return {network.id: network.name for network in networks}
+
+    def container_started(self, sandbox: ContainerSandbox) -> None:
+        """The container runs: its VIPs work when this returns, and names that lead to them are
+        answered. A container that has ended meanwhile is no failure."""
+        self._tasks.add(sandbox)
+        self._publish_names()
+
+    def container_ended(self, task_id: str) -> None:
+        """The container has ended; what was kept for it goes, and networks that only waited for it.
+
+        Raises when such a network cannot be removed.
+        """
+        self._tasks.drop(task_id)
+        self._publish_names()
+        if self._has_leftovers:
+            failures = Failures()
+            self._remove_leftovers(failures)
+            failures.raise_any()
+
+    def dns_servers(self, task_networks: Iterable[str]) -> tuple[str, ...]:
+        """The addresses on which this node answers a task that is attached to these networks (ids),
+        in their order."""
+        with self._lock:
+            return tuple(
+                self._gateways[network_id]
+                for network_id in task_networks
+                if network_id in self._gateways
+            )
+
+    def close(self, *, remove: bool) -> None:
+        """Stop answering names. What carries traffic stays, unless `remove`: then nothing of ours
+        is left on the node. Raises when something could not be removed."""
+        self._dns.close()
+        if not remove:
+            return
+        with self._apply_turn:
+            failures = Failures()
+            with self._lock:
+                self._assignment = self._nothing
+                self._ensured = {}
+            self._tasks.remove_all(failures)
+            with failures.collected():
+                self._ingress.remove()
+            with failures.collected():
+                firewall.remove_accepted()
+            self._remove_leftovers(failures)
+            with failures.collected():
+                self._complain_about_leftovers()
+            failures.raise_any()
+
+    def _apply_rules(self, assignment: AssignmentSet, failures: Failures) -> None:
+        of_rules = Failures()
+        with of_rules.collected():
+            self._ingress.apply(assignment, self._tasks.alive())
+        self._tasks.refresh(of_rules)
+        if not of_rules:
+            self._rules_index = max(self._rules_index, assignment.index)
+        with failures.collected():
+            of_rules.raise_any()
+
+    def _ensure(self, networks: Iterable[NetworkAssignment], failures: Failures) -> None:
+        with self._overlay_turn:
+            with self._lock:
+                assignment = self._assignment
+            there = self._overlay.ensure(
+                networks,
+                overlay_plan.remote_entries(assignment, data_address=self._data_address),
+                self._tasks.sandboxes(),
+                failures,
+            )
+            with self._lock:
+                known = {network.id for network in assignment.networks} | set(self._ensured)
+                gateways = {plan.network_id: plan.gateway for plan in there.values()}
+                self._gateways = {
+                    network_id: gateway
+                    for network_id, gateway in {**self._gateways, **gateways}.items()
+                    if network_id in known
+                }
+                listened = {gateway: network_id for network_id, gateway in self._gateways.items()}
+            with failures.collected():
+                self._dns.listen(listened)
+
+    def _remove_leftovers(self, failures: Failures) -> None:
+        """Networks that neither the assignment nor a container about to be made needs."""
+        with self._overlay_turn:
+            with self._lock:
+                kept = {network.id for network in self._assignment.networks} | set(self._ensured)
+            self._has_leftovers = not self._overlay.remove_absent(kept, failures)
+
+    def _complain_about_leftovers(self) -> None:
+        if self._has_leftovers:
+            raise TemporaryFailure(
+                "containers still use networks of the cluster", retry_after_seconds=_RETRY_SECONDS
+            )
+
+    def _publish_names(self) -> None:
+        """The DNS server knows the newest zone, and which clients' VIPs work."""
+        with self._names_turn:
+            with self._lock:
+                assignment = self._assignment
+            ready = self._tasks.in_force()
+            clients: dict[str, Client] = {}
+            for task in assignment.tasks:
+                client = Client(
+                    networks=tuple(task.addresses),
+                    has_rules=task.id in ready,
+                    servers=task.spec.container.dns,
+                )
+                clients |= dict.fromkeys(task.addresses.values(), client)
+            if self._zone[0] is not assignment:
+                self._zone = (assignment, dns_zone.build_zone(assignment))
+            self._dns.publish(self._zone[1], clients)
