@@ -6,6 +6,7 @@ import logging
 import os
 import socket
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -84,8 +85,11 @@ def parse_arguments(arguments: Sequence[str]) -> Settings:
 
 
 def _spare_memory() -> None:
-    # The Docker SDK loads paramiko (20 MB) for ssh:// engines if it can; ours is local.
-    sys.modules.setdefault("paramiko", None)  # type: ignore[arg-type]  # None: not to be imported
+    # Libraries load these if they can, and an agent never uses them: paramiko (20 MB) is for
+    # engines at ssh://, charset_normalizer (3 MB) guesses the encoding of web pages.
+    for name in ("paramiko", "charset_normalizer"):
+        sys.modules.setdefault(name, None)  # type: ignore[arg-type]  # None: not to be imported
+    warnings.filterwarnings("ignore", message="Unable to find acceptable character detection")
     # The C library keeps an arena of memory for each thread otherwise.
     try:
         ctypes.CDLL(None).mallopt(_MALLOPT_ARENAS_MAX, _ARENAS_MAX)

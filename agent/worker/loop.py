@@ -250,7 +250,8 @@ class Worker:
         self._records[record.task_id] = record
         self._are_records_kept = False
         if before is None or before.status != record.status:
-            _log_status(record.task_id, record.status)
+            if before is None or before.status.state != record.status.state:
+                _log_status(record.task_id, record.status)
             self._on_report(TaskReport(task_id=record.task_id, status=record.status))
 
     def _keep_records(self) -> None:

@@ -1,0 +1,189 @@
+"""An agent as a process of its own on a test engine's node, against a manager in the test."""
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from agent.core import observed
+from agent.drivers.docker_engine import DockerEngine
+from stackctl.errors import PermanentFailure
+from stackctl.model import specs
+from stackctl.model.assignment import AssignmentSet, TaskAssignment
+from stackctl.model.task_state import TaskState
+from tests.engines import EngineForTests
+from tests.eventually import eventually
+from tests.fakes.manager import CLUSTER_ID, WAIT_SECONDS
+from tests.images import BUSYBOX_IMAGE
+
+NODE_ID = "n0de"
+PROGRAM = "from agent.daemon import run; run()"
+TRAPPING = ("sh", "-c", "trap 'exit 0' TERM; echo ready; while true; do sleep 0.05; done")
+
+
+def reachable_address(engine: EngineForTests) -> str:
+    """This machine's address as the engine's node sees it."""
+    words = subprocess.run(
+        ["ip", "route", "get", engine.address], check=True, capture_output=True, text=True
+    ).stdout.split()
+    return words[words.index("src") + 1]
+
+
+class AgentProcess:
+    """One agent's process; started, killed and started again by tests."""
+
+    def __init__(self, engine: EngineForTests, folder: Path, *options: str) -> None:
+        self.engine = engine
+        self.folder = folder
+        self.log = folder / "agent.log"
+        self._options = options
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it on the engine's node."""
+        command = self.engine.command(
+            sys.executable,
+            "-c",
+            PROGRAM,
+            "--state-dir",
+            str(self.folder / "state"),
+            "--run-dir",
+            str(self.folder / "run"),
+            "--hostname",
+            "testnode",
+            "--data-address",
+            self.engine.address,
+            "--engine",
+            self.engine.url,
+            *self._options,
+        )
+        root = Path(__file__).parent.parent
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                command,
+                stdout=log,
+                stderr=log,
+                cwd=root,
+                env={**os.environ, "PYTHONPATH": str(root)},
+                start_new_session=True,
+            )
+
+    def end(self, number: int = signal.SIGTERM, *, timeout_seconds: float = 10) -> int:
+        """Send a signal to the agent itself and wait for its end; returns its exit code."""
+        assert self._process is not None
+        # What starts it on the node may stay its parent: the whole group gets the signal.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, number)
+        return self._process.wait(timeout_seconds)
+
+    def signal(self, number: int) -> None:
+        """Send a signal and do not wait."""
+        assert self._process is not None
+        os.killpg(self._process.pid, number)
+
+    def memory_bytes(self) -> int:
+        """Resident memory of the agent's own process."""
+        assert self._process is not None
+        sizes = []
+        for status in Path("/proc").glob("[0-9]*/status"):
+            with contextlib.suppress(OSError):
+                text = status.read_text(encoding="utf-8")
+                group = os.getpgid(int(status.parent.name))
+                match = re.search(r"^VmRSS:\s+(\d+) kB", text, re.MULTILINE)
+                if group == self._process.pid and match:
+                    sizes.append(int(match.group(1)) * 1024)
+        return max(sizes)
+
+
+@contextlib.contextmanager
+def running_agent(engine: EngineForTests, folder: Path, *options: str) -> Iterator[AgentProcess]:
+    """A started agent; ends with the block, its log printed for a failing test."""
+    agent = AgentProcess(engine, folder, *options)
+    agent.start()
+    try:
+        yield agent
+    finally:
+        agent.end(signal.SIGKILL)
+        sys.stdout.write(agent.log.read_text(encoding="utf-8"))
+
+
+@contextlib.contextmanager
+def inspecting(engine: EngineForTests) -> Iterator[DockerEngine]:
+    """The engine for the test's own looks; the tasks' containers and networks go at the end."""
+    docker = DockerEngine(engine.url)
+    try:
+        yield docker
+    finally:
+        for item in docker.list_containers({observed.LABEL_CLUSTER_ID: CLUSTER_ID}):
+            _remove(docker, item.id)
+        for network in docker.list_networks({observed.LABEL_CLUSTER_ID: CLUSTER_ID}):
+            docker.remove_network(network["Id"])
+        docker.close()
+
+
+def _remove(docker: DockerEngine, container_id: str) -> None:
+    def is_gone() -> bool:
+        container = docker.inspect(container_id)
+        if container is None:
+            return True
+        with contextlib.suppress(PermanentFailure):
+            if container.is_up:
+                docker.kill(container_id, "SIGKILL")
+            docker.remove(container_id)
+        return docker.inspect(container_id) is None
+
+    eventually(is_gone, timeout_seconds=WAIT_SECONDS)
+
+
+def task(
+    task_id: str,
+    *command: str,
+    desired: TaskState = TaskState.RUNNING,
+    container: Mapping[str, Any] | None = None,
+    **fields: Any,
+) -> TaskAssignment:
+    """A task of a service `web` that runs busybox."""
+    spec = specs.TaskSpec(
+        container=specs.ContainerSpec(
+            **{
+                "image": BUSYBOX_IMAGE,
+                "command": command or TRAPPING,
+                "stop_grace_period_seconds": 5,
+                **(container or {}),
+            }
+        ),
+        **fields.pop("spec", {}),
+    )
+    return TaskAssignment(
+        id=task_id,
+        name=f"web.{task_id}",
+        service_id="s1",
+        service_name="web",
+        slot=1,
+        revision=1,
+        stack_name="test",
+        spec=spec,
+        desired_state=desired,
+        **fields,
+    )
+
+
+def assignment(index: int, *tasks: TaskAssignment, term: int = 1, **fields: Any) -> AssignmentSet:
+    """A set of the test's node."""
+    return AssignmentSet(
+        node_id=NODE_ID,
+        term=term,
+        index=index,
+        tasks=tuple(sorted(tasks, key=lambda item: item.id)),
+        **fields,
+    )
+
+
+def container_name(task_id: str) -> str:
+    """The name of the container of a `task`."""
+    return observed.container_name(f"web.{task_id}", task_id)
