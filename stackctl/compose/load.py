@@ -65,7 +65,8 @@ def load_stack_with_notes(
         log.raise_if_any()
         raise InputError(f"{file} has no document")
     base = (Path.cwd() if path == read.STDIN else Path(path).parent).absolute()
-    variables = _variables(base, stack_name, environment, log)
+    dotenv = str(Path(DOTENV_FILE) if path == read.STDIN else Path(path).with_name(DOTENV_FILE))
+    variables = _variables(base, stack_name, environment, file=dotenv, log=log)
     reading = Reading(log=log, base=base, variables=variables)
     spec = _spec(interpolate(root, variables, log), reading, stack_name)
     return LoadedStack(spec, log.notes())
@@ -110,17 +111,17 @@ def _decoded(content: bytes, file: str, log: ProblemLog) -> str | None:
 
 
 def _variables(
-    base: Path, stack_name: str, environment: Mapping[str, str], log: ProblemLog
+    base: Path, stack_name: str, environment: Mapping[str, str], *, file: str, log: ProblemLog
 ) -> Variables:
     """The caller's variables over those of `.env`, which may use the caller's."""
     stack = {STACK_NAME_VARIABLE: stack_name}
-    file = str(base / DOTENV_FILE)
     outer = Variables(stack, environment, file=file, log=log)
     try:
         content = read.read_bytes(base / DOTENV_FILE, bytes_max=read.ENVIRONMENT_FILE_BYTES_MAX)
+    except read.NoSuchFile:  # a folder called .env is no mistake: virtual environments are
+        return outer
     except read.ReadError as error:
-        if not isinstance(error.__cause__, FileNotFoundError):
-            log.add(Place(Position(file, 1, 1), ()), str(error))
+        log.add(Place(Position(file, 1, 1), ()), str(error))
         return outer
     found = parse_variables(content, file=file, inherited=outer, log=log)
     return Variables(stack, environment, found, file=file, log=log)

@@ -10,6 +10,7 @@ mistakes wants to hear of three.
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from itertools import islice
 from typing import NamedTuple
 
 from stackctl.errors import InputError
@@ -19,6 +20,7 @@ SHOWN_LENGTH_MAX = 60
 # Comparing words is slow: a file of nonsense must not take minutes to refuse.
 HINTS_MAX = 200
 HINTED_WORD_LENGTH_MAX = 40
+KNOWN_WORDS_MAX = 500
 
 
 Path = tuple[str | int, ...]
@@ -97,7 +99,7 @@ class ProblemLog:
         if self._hints_left <= 0 or len(word) > HINTED_WORD_LENGTH_MAX:
             return None
         self._hints_left -= 1
-        near = get_close_matches(word.lower(), list(known), n=1, cutoff=0.7)
+        near = get_close_matches(word.lower(), islice(known, KNOWN_WORDS_MAX), n=1, cutoff=0.7)
         return f"did you mean {near[0]}?" if near else None
 
     def problems(self) -> tuple[Problem, ...]:

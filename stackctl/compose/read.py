@@ -12,14 +12,21 @@ class ReadError(ValueError):
     """A file cannot be read; the text says which and why."""
 
 
+class NoSuchFile(ReadError):
+    """There is nothing at the path that could be read as a file."""
+
+
 def read_bytes(path: Path, *, bytes_max: int) -> bytes:
-    """The content of a file of at most `bytes_max` bytes. Raises `ReadError`."""
+    """The content of a file of at most `bytes_max` bytes. Raises `ReadError`, or `NoSuchFile`."""
     try:
         with path.open("rb") as file:
             content = file.read(bytes_max + 1)
-    except (OSError, ValueError) as error:  # ValueError: a NUL character in the path
-        reason = error.strerror if isinstance(error, OSError) else None
-        raise ReadError(f"cannot read {path}: {reason or error}") from error
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+        raise NoSuchFile(f"cannot read {path}: {error.strerror}") from error
+    except OSError as error:
+        raise ReadError(f"cannot read {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise ReadError(f"cannot read a path with a NUL character: {error}") from error
     return _within(content, bytes_max, str(path))
 
 

@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from stackctl.compose.problems import shown
+
 LABEL_PREFIXES = ("node.labels.", "engine.labels.")
 KEYS = (
     "node.id",
@@ -51,15 +53,15 @@ def parse_constraint(text: str) -> Constraint:
     key = text[: operator.start()].strip()
     value = text[operator.end() :].strip()
     if not _KEY.fullmatch(key):
-        raise ConstraintError(f"{key!r} is no key", key)
+        raise ConstraintError(f"{shown(key)!r} is no key", key)
     if not is_known_key(key):
-        raise ConstraintError(f"no node has {key}, so no task could ever be placed", key)
+        raise ConstraintError(f"no node has {shown(key)}, so no task could ever be placed", key)
     if not _VALUE.fullmatch(value):
-        raise ConstraintError(f"{value!r} is no value" if value else "there is no value")
+        raise ConstraintError(f"{shown(value)!r} is no value" if value else "there is no value")
     if key == "node.role" and value.lower() not in ROLES:
-        raise ConstraintError(f"a node's role is manager or worker, never {value}")
+        raise ConstraintError(f"a node's role is manager or worker, never {shown(value)}")
     if key == "node.ip" and not _is_network(value):
-        raise ConstraintError(f"{value} is neither an address nor a subnet")
+        raise ConstraintError(f"{shown(value)} is neither an address nor a subnet")
     return Constraint(key, operator[0], value)
 
 

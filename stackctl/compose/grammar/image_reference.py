@@ -6,6 +6,8 @@ capitals, a path may not.
 
 import re
 
+from stackctl.compose.problems import shown
+
 NAME_LENGTH_MAX = 255
 
 _LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][-a-zA-Z0-9]*[a-zA-Z0-9])"
@@ -29,7 +31,7 @@ def image_complaint(reference: str) -> str | None:
         return "after @ comes a digest such as sha256:… with its hexadecimal digits"
     name, tag = _split_tag(name)
     if tag is not None and not _TAG.fullmatch(tag):
-        return f"{tag!r} is no tag: it has letters, digits, _, . and -, at most 128"
+        return f"{shown(tag)!r} is no tag: it has letters, digits, _, . and -, at most 128"
     return _name_complaint(name)
 
 
@@ -46,15 +48,14 @@ def _name_complaint(name: str) -> str | None:
     first = components[0]
     if len(components) > 1 and ("." in first or ":" in first or first == "localhost"):
         if not _DOMAIN.fullmatch(first):
-            return f"{first!r} is no registry such as registry.example.org:5000"
+            return f"{shown(first)!r} is no registry such as registry.example.org:5000"
         components = components[1:]
     for component in components:
         if not component:
             return "there is an empty part in the name"
         if component != component.lower():
-            return f"{component!r} must be in lower case"
+            return f"{shown(component)!r} must be in lower case"
         if not _COMPONENT.fullmatch(component):
-            return (
-                f"{component!r} may have letters, digits and single separators . _ - between them"
-            )
+            part = shown(component)
+            return f"{part!r} may have letters and digits, with single separators . _ - between"
     return None

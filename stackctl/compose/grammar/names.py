@@ -6,6 +6,8 @@ plain character classes; the pattern that Swarm documents for names takes expone
 
 import re
 
+from stackctl.compose.problems import shown
+
 SERVICE_NAME_LENGTH_MAX = 63  # a DNS label, and the longest name that the engine's DNS may carry
 CONFIG_NAME_LENGTH_MAX = 64
 NETWORK_NAME_LENGTH_MAX = 128
@@ -17,7 +19,7 @@ _RULE = "has letters, digits, - and _, and begins and ends with a letter or digi
 _SERVICE = re.compile(r"[a-zA-Z0-9](?:[-_a-zA-Z0-9]*[a-zA-Z0-9])?")
 _OBJECT = re.compile(r"[a-zA-Z0-9][-_.a-zA-Z0-9]*")
 _ALIAS = re.compile(r"[a-zA-Z0-9_](?:[-_.a-zA-Z0-9]{0,252}[a-zA-Z0-9_])?")
-_HOSTNAME_LABEL = re.compile(r"[a-zA-Z0-9](?:[-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?")
+_HOSTNAME_LABEL = re.compile(r"[a-zA-Z0-9](?:[-_a-zA-Z0-9]{0,61}[a-zA-Z0-9])?")
 _HOSTNAME_LENGTH_MAX = 63  # the kernel's HOST_NAME_MAX is 64
 
 
@@ -41,18 +43,17 @@ def service_name_complaint(name: str, stack_name: str) -> str | None:
         return f"a service's name {_RULE}"
     full = full_name(stack_name, name)
     if len(full) > SERVICE_NAME_LENGTH_MAX:
-        return (
-            f"the full name {full} has {len(full)} of at most {SERVICE_NAME_LENGTH_MAX} characters"
-        )
+        of = f"{len(full)} of at most {SERVICE_NAME_LENGTH_MAX} characters"
+        return f"the full name {shown(full)} has {of}"
     return None
 
 
 def object_name_complaint(name: str, length_max: int) -> str | None:
     """What is wrong with the full name of a network, volume or config, or None."""
     if not _OBJECT.fullmatch(name):
-        return f"the name {name!r} has other characters than letters, digits, -, _ and ."
+        return f"the name {shown(name)!r} has other characters than letters, digits, -, _ and ."
     if len(name) > length_max:
-        return f"the name {name} has {len(name)} of at most {length_max} characters"
+        return f"the name {shown(name)} has {len(name)} of at most {length_max} characters"
     return None
 
 
@@ -62,6 +63,6 @@ def is_alias(name: str) -> bool:
 
 
 def is_hostname(name: str) -> bool:
-    """Whether `name` can be the hostname of a container (RFC 1123)."""
+    """Whether `name` can be the hostname of a container: RFC 1123, and `_`, which engines allow."""
     labels = name.split(".")
     return len(name) <= _HOSTNAME_LENGTH_MAX and all(map(_HOSTNAME_LABEL.fullmatch, labels))

@@ -1,13 +1,11 @@
 """The keys of a service that describe its container, all but mounts and configs."""
 
-import re
-
 from stackctl.compose.grammar.image_reference import image_complaint
 from stackctl.compose.grammar.names import is_hostname
 from stackctl.compose.grammar.shell_words import SHELL_SIGNS, split_words
 from stackctl.compose.problems import shown
 from stackctl.compose.sections import kernel, resolution
-from stackctl.compose.sections.environment import read_env_files, read_environment
+from stackctl.compose.sections.environment import TASK_TEMPLATE, read_env_files, read_environment
 from stackctl.compose.sections.healthcheck import read_healthcheck
 from stackctl.compose.sections.reading import Fields, Value
 from stackctl.compose.sections.scalars import (
@@ -22,9 +20,6 @@ from stackctl.compose.sections.scalars import (
 )
 from stackctl.model.specs import ContainerSpec, LogDriver
 
-# Swarm fills these in for each task; elsewhere two braces are ordinary text.
-_TASK_TEMPLATE = re.compile(r"\{\{[^{}]{0,40}\.(?:Service|Node|Task)\b")
-
 
 def read_container(fields: Fields, service: Value) -> ContainerSpec:
     """The container of a service."""
@@ -33,7 +28,7 @@ def read_container(fields: Fields, service: Value) -> ContainerSpec:
     _check_image_and_build(service, image, build)
     environment = {
         **fields.read("env_file", read_env_files, {}),
-        **fields.read("environment", _environment, {}),
+        **fields.read("environment", read_environment, {}),
     }
     added = fields.read("cap_add", kernel.read_capabilities, ())
     dropped = fields.read("cap_drop", kernel.read_capabilities, ())
@@ -69,12 +64,13 @@ def read_container(fields: Fields, service: Value) -> ContainerSpec:
 
 
 def _check_image_and_build(service: Value, image: Value | None, build: Value | None) -> None:
-    log = service.reading.log
+    if not service.is_mapping():
+        return  # reported already
     if image is None:
         message = "no image is given"
         if build is not None:
             message = "no image is given, and deploy does not build"
-        log.add(service.key_place, message, "add image: with a name that every node can pull")
+        service.key_problem(message, "add image: with a name that every node can pull")
     elif build is not None:
         build.note("build is not used by deploy: the image must exist already")
 
@@ -104,29 +100,15 @@ def _command(value: Value) -> tuple[str, ...] | None:
     return words
 
 
-def _environment(value: Value) -> dict[str, str]:
-    found = read_environment(value)
-    for name, content in found.items():
-        _refuse_task_template(value, content, f"variable {shown(name)}")
-    return found
-
-
 def _hostname(value: Value) -> str:
     written = filled_text(value)
-    if _refuse_task_template(value, written, "a hostname"):
-        return ""
-    if written and not is_hostname(written):
+    if TASK_TEMPLATE.search(written):
+        value.problem("a template {{…}} in a hostname is not supported yet by deploy")
+    elif written and not is_hostname(written):
         value.problem(
             f"{shown(written)!r} is no hostname: letters, digits and - in parts joined by dots"
         )
     return written
-
-
-def _refuse_task_template(value: Value, written: str, what: str) -> bool:
-    found = _TASK_TEMPLATE.search(written)
-    if found:
-        value.problem(f"{what} with a template {{{{…}}}} is not supported yet by deploy")
-    return found is not None
 
 
 def _logging(value: Value) -> LogDriver:

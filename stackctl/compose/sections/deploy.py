@@ -4,6 +4,8 @@ Two deviations from `docker stack deploy`, both on purpose: `restart: "no"` real
 restart, and a policy without `delay` backs off instead of waiting five seconds.
 """
 
+import re
+
 from stackctl.compose.document import Deploy
 from stackctl.compose.grammar.constraints import (
     LABEL_PREFIXES,
@@ -12,7 +14,6 @@ from stackctl.compose.grammar.constraints import (
     near_keys,
     parse_constraint,
 )
-from stackctl.compose.grammar.quantities import INT64_MAX
 from stackctl.compose.problems import shown
 from stackctl.compose.sections.reading import Fields, Reader, Value
 from stackctl.compose.sections.scalars import (
@@ -44,6 +45,7 @@ REPLICAS_MAX = 100_000
 _CPUS_MINIMUM = NANO // 1000
 _MEMORY_MINIMUM = 6 << 20  # the engine refuses a container with less
 _PIDS_UNLIMITED = (-1, 0)
+_ON_FAILURE = re.compile(r"on-failure(?::([0-9]{1,9}))?")
 _JOB_MODES = {
     "replicated-job": "a service that ends is restarted; use restart_policy with condition: none",
     "global-job": "a service that ends is restarted; use restart_policy with condition: none",
@@ -84,18 +86,17 @@ def read_deploy(value: Value) -> Deploy:
 
 def read_restart(value: Value) -> RestartPolicy:
     """The key `restart` of a service, which holds where `deploy.restart_policy` is absent."""
-    word, colon, count = text(value).partition(":")
-    if word in ("always", "unless-stopped") and not colon:
+    written = value.written
+    if written in ("always", "unless-stopped"):
         return RestartPolicy()
-    if word == "no" and not colon:
+    if written == "no":
         return RestartPolicy(condition=RestartCondition.NONE)
-    if word == "on-failure" and (not colon or (count.isascii() and count.isdecimal())):
-        attempts = min(int(count[:18] or 0), INT64_MAX)
+    on_failure = _ON_FAILURE.fullmatch(written) if isinstance(written, str) else None
+    if on_failure:
+        attempts = int(on_failure[1] or 0)
         return RestartPolicy(condition=RestartCondition.ON_FAILURE, attempts_max=attempts)
-    if value.written is False:
-        value.expected("no, always, unless-stopped or on-failure[:N]", 'write restart: "no"')
-    elif isinstance(value.written, str):
-        value.expected("no, always, unless-stopped or on-failure[:N]")
+    hint = 'write restart: "no"' if written is False else None
+    value.expected("no, always, unless-stopped or on-failure[:N]", hint)
     return RestartPolicy()
 
 

@@ -5,24 +5,34 @@ left out when it is not set there. `environment` wins over every `env_file`, a l
 earlier one. An empty value stays empty: Swarm would replace it by the caller's variable.
 """
 
+import re
+
 from stackctl.compose.problems import Place, Position, ProblemLog, shown
-from stackctl.compose.read import ENVIRONMENT_FILE_BYTES_MAX, decode_text, read_bytes
+from stackctl.compose.read import ENVIRONMENT_FILE_BYTES_MAX, NoSuchFile, decode_text, read_bytes
 from stackctl.compose.sections.paths import absolute_path
 from stackctl.compose.sections.reading import Fields, Value
 from stackctl.compose.sections.scalars import boolean, filled_text, named_values
 from stackctl.compose.syntax.dotenv import DotenvError, parse_dotenv
 from stackctl.compose.syntax.template import Lookup
 
+# Swarm fills these in for each task; elsewhere two braces are ordinary text.
+TASK_TEMPLATE = re.compile(r"\{\{[^{}]{0,40}\.(?:Service|Node|Task)\b")
+
 
 def read_environment(value: Value) -> dict[str, str]:
     """The variables under `environment` that have a value."""
     found: dict[str, str] = {}
-    for name, content in named_values(value).items():
-        if not name or any(sign in name for sign in "= \t\n\0"):
-            value.problem(f"{shown(name)!r} cannot be the name of a variable")
-        inherited = value.reading.variables(name) if content is None else content
-        if inherited is not None:
-            found[name] = inherited
+    for entry in named_values(value):
+        name, content = entry.name, entry.content
+        if any(sign in name for sign in "= \t\n"):
+            entry.problem(f"{shown(name)!r} cannot be the name of a variable")
+        if content is None:
+            content = value.reading.variables(name)
+        if content is None:
+            continue
+        if TASK_TEMPLATE.search(content):
+            entry.problem("a template {{…}} in a variable is not supported yet by deploy")
+        found[name] = content
     return found
 
 
@@ -70,10 +80,12 @@ def _env_file(item: Value) -> dict[str, str]:
         return {}
     reading = item.reading
     try:
-        path = absolute_path(written, reading)
-        if not required and not reading.base.joinpath(path).exists():
-            return {}
-        content = read_bytes(reading.base / path, bytes_max=ENVIRONMENT_FILE_BYTES_MAX)
+        path = reading.base / absolute_path(written, reading)
+        content = read_bytes(path, bytes_max=ENVIRONMENT_FILE_BYTES_MAX)
+    except NoSuchFile as error:
+        if required:
+            path_value.problem(str(error))
+        return {}
     except ValueError as error:
         path_value.problem(str(error))
         return {}

@@ -64,7 +64,7 @@ def read_ulimits(value: Value) -> tuple[Ulimit, ...]:
     for name, inner in sorted(value.entries().items()):
         if name not in _ULIMITS:
             hint = inner.reading.log.near(name, _ULIMITS)
-            inner.reading.log.add(inner.key_place, f"unknown ulimit {shown(name)!r}", hint)
+            inner.key_problem(f"unknown ulimit {shown(name)!r}", hint)
         soft, hard = _soft_and_hard(inner)
         if hard != UNLIMITED and (soft > hard or soft == UNLIMITED):
             inner.problem(f"the soft limit {soft} is above the hard limit {hard}")
@@ -75,10 +75,10 @@ def read_ulimits(value: Value) -> tuple[Ulimit, ...]:
 def read_sysctls(value: Value) -> dict[str, str]:
     """Kernel parameters by name."""
     found: dict[str, str] = {}
-    for name, content in named_values(value).items():
-        if not content:
-            value.problem(f"sysctl {shown(name)!r} has no value")
-        found[name] = content or ""
+    for entry in named_values(value):
+        if not entry.content:
+            entry.problem(f"sysctl {shown(entry.name)} has no value")
+        found[entry.name] = entry.content or ""
     return found
 
 

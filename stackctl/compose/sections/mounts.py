@@ -139,6 +139,8 @@ def _long(item: Value) -> MountUse | None:
         item.problem("no type is given", "add type: bind, volume or tmpfs")
         return None
     kind = choice(MountKind, MountKind.VOLUME, _OTHER_KINDS)(kind_value)
+    if kind_value.written != kind:
+        return None  # reported: nothing can be said about the other keys
     for name, block in blocks.items():
         if block is not None and name != kind.value:
             block.problem(f"does not fit type {kind.value}", f"remove {name}:")

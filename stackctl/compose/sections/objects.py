@@ -98,7 +98,7 @@ def _refuse_external(fields: Fields, hint: str) -> bool:
     external = fields.get("external")
     if external is None or not (external.is_mapping() or boolean(external)):
         return False
-    external.reading.log.add(external.key_place, "not supported yet by deploy", hint)
+    external.key_problem("not supported yet by deploy", hint)
     return True
 
 
@@ -123,7 +123,7 @@ def _object_name(
 def _checked_name(value: Value, name: str, length_max: int) -> str:
     complaint = object_name_complaint(name, length_max) if name else None
     if complaint:
-        value.reading.log.add(value.key_place, complaint)
+        value.key_problem(complaint)
     return name
 
 
@@ -197,7 +197,7 @@ def _config_content(
             content.problem(_too_large(len(found)))
         return found
     elif value.is_mapping() and not any(key in fields for key in unsupported.CONFIG):
-        value.reading.log.add(value.key_place, "has neither file nor content", "add file: PATH")
+        value.key_problem("has neither file nor content", "add file: PATH")
     return b""
 
 

@@ -78,7 +78,13 @@ class Value:
 
     def problem(self, message: str, hint: str | None = None) -> None:
         """Report that this value is wrong."""
-        self.reading.log.add(self.place, message, hint)
+        if not self._is_broken():
+            self.reading.log.add(self.place, message, hint)
+
+    def key_problem(self, message: str, hint: str | None = None) -> None:
+        """Report that the key is wrong under which this value stands."""
+        if not self._is_broken():
+            self.reading.log.add(self.key_place, message, hint)
 
     def note(self, message: str) -> None:
         """Say that this value has no effect, or not the one it seems to have."""
@@ -123,6 +129,9 @@ class Value:
     def is_list(self) -> bool:
         """Whether the value is a list."""
         return isinstance(self.node, tree.Sequence)
+
+    def _is_broken(self) -> bool:
+        return isinstance(self.node, tree.Scalar) and self.node.broken
 
     def _described(self) -> str:
         kind = tree.kind_of(self.node)
@@ -170,6 +179,6 @@ class Fields:
             if key in self._known or key.startswith(EXTENSION_PREFIX):
                 continue
             if key in unsupported:
-                log.add(value.key_place, "not supported yet by deploy", unsupported[key])
+                value.key_problem("not supported yet by deploy", unsupported[key])
             else:
-                log.add(value.key_place, "unknown key", log.near(key, self._known))
+                value.key_problem("unknown key", log.near(key, self._known))

@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Callable
 from enum import StrEnum
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from stackctl.compose.grammar.quantities import INT64_MAX, parse_bytes, parse_cpus, parse_duration
 from stackctl.compose.problems import shown
@@ -162,28 +162,45 @@ def one_or_more(value: Value) -> list[Value]:
     return [value] if isinstance(value.written, str) else value.items("text or a list of texts")
 
 
-def named_values(value: Value) -> dict[str, str | None]:
-    """`{NAME: value}` or `[NAME=value, NAME]`; None where there is a name only."""
+class NamedValue(NamedTuple):
+    """A name with its text, None where there is a name only, and where both are written."""
+
+    name: str
+    content: str | None
+    value: Value
+
+    def problem(self, message: str, hint: str | None = None) -> None:
+        """Report that the name or its text is wrong."""
+        self.value.key_problem(message, hint)
+
+
+def named_values(value: Value) -> list[NamedValue]:
+    """`{NAME: value}` or `[NAME=value, NAME]`, in the order of the file; no name is empty."""
     if value.is_mapping():
-        return {name: scalar_text(inner) for name, inner in value.entries().items()}
-    found: dict[str, str | None] = {}
-    for item in value.items("a mapping or a list of NAME=value"):
-        name, equals, rest = text(item).partition("=")
-        if not name and item.written is not None:
-            item.problem(f"no name in {shown(text(item))!r}", "write NAME=value")
-        found[name] = rest if equals else None
-    return found
+        found = [
+            NamedValue(name, scalar_text(inner), inner) for name, inner in value.entries().items()
+        ]
+    else:
+        found = [_named_item(item) for item in value.items("a mapping or a list of NAME=value")]
+    for entry in found:
+        readable = value.is_mapping() or isinstance(entry.value.written, str)
+        if readable and not entry.name.strip():
+            entry.problem("there is no name", "write NAME=value")
+    return [entry for entry in found if entry.name.strip()]
+
+
+def _named_item(item: Value) -> NamedValue:
+    name, equals, rest = text(item).partition("=")
+    return NamedValue(name, rest if equals else None, item)
 
 
 def labels(value: Value) -> dict[str, str]:
     """Labels; one without a value is empty."""
-    found = {name: content or "" for name, content in named_values(value).items()}
-    for name in found:
-        if name.startswith("stackctl."):
-            value.problem(f"label {shown(name)} is reserved", "names of stackctl.* are set by us")
-        if not name.strip():
-            value.problem("a label has no name")
-    return found
+    found = named_values(value)
+    for entry in found:
+        if entry.name.startswith("stackctl."):
+            entry.problem(f"label {shown(entry.name)} is reserved for stackctl itself")
+    return {entry.name: entry.content or "" for entry in found}
 
 
 def options(value: Value) -> dict[str, str]:

@@ -17,7 +17,7 @@ def read_service(key: str, value: Value, stack_name: str) -> Service:
     """Everything that the file says about one service."""
     complaint = service_name_complaint(key, stack_name)
     if complaint:
-        value.reading.log.add(value.key_place, complaint)
+        value.key_problem(complaint)
     fields = Fields(value, "a mapping with at least image:")
     deploy = fields.read("deploy", read_deploy, Deploy())
     restart = fields.get("restart")

@@ -37,8 +37,4 @@ def _section(
     section = fields.get(name)
     if section is None:
         return {}
-    return {
-        key: reader(key, value, stack_name)
-        for key, value in section.entries().items()
-        if not key.startswith("x-") or name != "services"
-    }
+    return {key: reader(key, value, stack_name) for key, value in section.entries().items()}

@@ -81,7 +81,7 @@ class _Interpolation:
             found = substitute(node.value, self._variables)
         except TemplateError as error:
             self._log.add(place, str(error), error.hint)
-            return node
+            return tree.broken(node.position)
         for name in found.not_set:
             if name not in self._noted:
                 self._noted.add(name)

@@ -13,11 +13,16 @@ from stackctl.compose.syntax.yaml_scalars import Written
 
 
 class Scalar(msgspec.Struct, frozen=True, gc=False):
-    """A text, number, boolean or null; `text` is what was written (after interpolation)."""
+    """A text, number, boolean or null; `text` is what was written (after interpolation).
+
+    A broken one stands where something could not be read; that has been reported, so readers of it
+    stay silent.
+    """
 
     value: Written
     text: str
     position: Position
+    broken: bool = False
 
 
 class Sequence(msgspec.Struct, frozen=True):
@@ -46,6 +51,11 @@ class Mapping(msgspec.Struct, frozen=True):
 
 
 Node = Scalar | Sequence | Mapping
+
+
+def broken(position: Position) -> Scalar:
+    """What stands for a value that could not be read."""
+    return Scalar("", "", position, broken=True)
 
 
 def kind_of(node: Node) -> str:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import yaml
 
 from stackctl.compose.problems import Place, Position, ProblemLog, shown
-from stackctl.compose.syntax.tree import Entry, Mapping, Node, Scalar, Sequence, kind_of
+from stackctl.compose.syntax.tree import Entry, Mapping, Node, Scalar, Sequence, broken, kind_of
 from stackctl.compose.syntax.yaml_scalars import resolve_plain
 
 DEPTH_MAX = 64
@@ -143,11 +143,11 @@ class _Composer:
         if anchor not in self._anchors:
             hint = self._log.near(anchor, self._anchors)
             self._problem(position, f"unknown anchor: *{shown(anchor)}", hint)
-            return Scalar(None, "", position)
+            return broken(position)
         node = self._anchors[anchor]
         if node is None:
             self._problem(position, f"anchor &{shown(anchor)} contains itself")
-            return Scalar(None, "", position)
+            return broken(position)
         self._grow(self._weights[anchor], position)
         return node
 
@@ -185,7 +185,7 @@ class _Composer:
                 self._problem(position, f"{shown(text)!r} does not fit its tag !!{kind}")
             case _:
                 self._check_tag(event.tag, "str", position)
-        return Scalar(value, text, position)
+        return broken(position)
 
     def _check_tag(self, tag: str | None, kind: str, position: Position) -> None:
         if tag in (None, "!", _TAG_PREFIX + kind):

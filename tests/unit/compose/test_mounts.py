@@ -1,0 +1,185 @@
+"""`volumes` in both forms, and `tmpfs`."""
+
+import pytest
+
+from stackctl.model.specs import Mount, MountKind
+
+NAMESPACE = {"com.docker.stack.namespace": "shop"}
+VOLUMES = (
+    "volumes: {data: , d: , opts: {driver: local, driver_opts: {type: nfs, o: 7}, labels: [a=b]}}"
+)
+
+
+def bind(source: str, target: str, **more: object) -> Mount:
+    return Mount(kind=MountKind.BIND, source=source, target=target, **more)  # type: ignore[arg-type]  # test tables
+
+
+def volume(source: str, target: str, **more: object) -> Mount:
+    return Mount(
+        kind=MountKind.VOLUME, source=source, target=target, volume_labels=NAMESPACE, **more
+    )  # type: ignore[arg-type]  # test tables
+
+
+def tmpfs(target: str, **more: object) -> Mount:
+    return Mount(kind=MountKind.TMPFS, target=target, **more)  # type: ignore[arg-type]  # test tables
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("/data", volume("", "/data")),
+        ("data:/data", volume("shop_data", "/data")),
+        ("d:/data", volume("shop_d", "/data")),
+        ("data:/data:ro", volume("shop_data", "/data", read_only=True)),
+        ("data:/data:rw,nocopy", volume("shop_data", "/data", no_copy=True)),
+        ("data:/a//b/../c/", volume("shop_data", "/a/c")),
+        ("/etc/x:/x", bind("/etc/x", "/x")),
+        ("/etc/../x:/x:ro", bind("/x", "/x", read_only=True)),
+        ("~/x:/x", bind("/home/me/x", "/x")),
+        ("~:/x", bind("/home/me", "/x")),
+        ("/x:/x:ro,rslave", bind("/x", "/x", read_only=True, propagation="rslave")),
+        ("/x:/x:cached", bind("/x", "/x")),
+        ("data:/data:delegated,consistent", volume("shop_data", "/data")),
+        ("{type: bind, source: /x, target: /y}", bind("/x", "/y")),
+        (
+            (
+                "{type: bind, source: /x, target: /y, read_only: true, consistency: cached, "
+                "bind: {propagation: shared, create_host_path: true}}"
+            ),
+            bind("/x", "/y", read_only=True, propagation="shared", create_source=True),
+        ),
+        ("{type: volume, target: /y}", volume("", "/y")),
+        (
+            "{type: volume, source: data, target: /y, volume: {nocopy: true, subpath: a/b}}",
+            volume("shop_data", "/y", no_copy=True, subpath="a/b"),
+        ),
+        ("{type: tmpfs, target: /y}", tmpfs("/y")),
+        (
+            "{type: tmpfs, target: /y, tmpfs: {size: 10m, mode: 0o1777}}",
+            tmpfs("/y", tmpfs_size_bytes=10 << 20, tmpfs_mode=0o1777),
+        ),
+        (
+            '{type: tmpfs, target: /y, tmpfs: {size: 4096, mode: "700"}}',
+            tmpfs("/y", tmpfs_size_bytes=4096, tmpfs_mode=0o700),
+        ),
+    ],
+)
+def test_forms(stack, written: str, expected: Mount) -> None:
+    stack.environment["HOME"] = "/home/me"
+    service = stack.service(f"volumes:\n  - {written}", rest=VOLUMES)
+    assert service.task.container.mounts == (expected,)
+
+
+@pytest.mark.parametrize("written", ["./conf:/x", "{type: bind, source: conf, target: /x}"])
+def test_a_relative_folder_starts_at_the_file(stack, written: str) -> None:
+    service = stack.service(f"volumes:\n  - {written}")
+    assert service.task.container.mounts == (bind(str(stack.folder / "conf"), "/x"),)
+
+
+def test_a_parent_folder_is_resolved(stack) -> None:
+    service = stack.service('volumes: ["../conf:/x"]')
+    assert service.task.container.mounts[0].source == str(stack.folder.parent / "conf")
+
+
+def test_what_the_volume_says_travels_with_each_mount(stack) -> None:
+    (mount,) = stack.service(
+        "volumes: [{type: volume, source: opts, target: /y, volume: {labels: {c: d}}}]",
+        rest=VOLUMES,
+    ).task.container.mounts
+    assert mount.volume_driver == "local"
+    assert mount.volume_driver_options == {"o": "7", "type": "nfs"}
+    assert mount.volume_labels == {"a": "b", "c": "d", **NAMESPACE}
+
+
+def test_mounts_are_sorted_by_where_they_go(stack) -> None:
+    one = stack.service('volumes: ["/b:/b", "/a:/a"]\ntmpfs: /c')
+    assert [mount.target for mount in one.task.container.mounts] == ["/a", "/b", "/c"]
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ('""', "is empty"),
+        ("data", "the path in the container must be absolute, not 'data'"),
+        ("data:data", "the path in the container must be absolute"),
+        ("/a:/b:ro:c", "too many colons in '/a:/b:ro:c'"),
+        ('"/a::ro"', "an empty part between colons"),
+        ('":/a"', "an empty part between colons"),
+        ("/a:/b:r", "unknown option 'r'"),
+        ("/a:/b:RO", "unknown option 'RO'; did you mean ro?"),
+        ("/a:/b:nocopy", "option nocopy does not fit a bind mount"),
+        ("data:/b:rshared", "option rshared does not fit a volume"),
+        ("/a:/b:z", "option z (SELinux) is not supported yet by deploy"),
+        ("/a:/b:ro,rw", "ro and rw exclude each other"),
+        ("/a:/", "nothing can be mounted over the root"),
+        ("~you/x:/x", "the home of another user is not known"),
+        ("~/x:/x", "~ is used, and HOME is not set"),
+        (
+            "nope:/x",
+            "undefined volume 'nope'; declare it under the top-level volumes:, or write ./nope",
+        ),
+        ("dat:/x", "undefined volume 'dat'; did you mean data?"),
+        ("5", "must be text, not a number (5); put it in quotes"),
+        ("{target: /x}", "no type is given"),
+        ("{type: volume}", "no target is given"),
+        ("{type: bind, target: /x}", "a bind mount needs a source"),
+        ("{type: tmpfs, source: a, target: /x}", "a tmpfs has no source"),
+        ("{type: tmpfs, target: /x, volume: {nocopy: true}}", "does not fit type tmpfs"),
+        ("{type: volume, source: data, target: /x, bind: {}}", "does not fit type volume"),
+        ("{type: npipe, source: a, target: /x}", "npipe is not supported yet by deploy"),
+        ("{type: cluster, source: a, target: /x}", "cluster is not supported yet by deploy"),
+        ("{type: image, source: a, target: /x}", "image is not supported yet by deploy"),
+        ("{type: volum, source: data, target: /x}", "did you mean volume?"),
+        ("{type: bind, source: /a, target: /x, bind: {selinux: z}}", "not supported yet by deploy"),
+        ("{type: bind, source: /a, target: /x, bind: {recursive: enabled}}", "not supported yet"),
+        ("{type: bind, source: /a, target: /x, bind: {propagation: up}}", "must be one of private"),
+        ("{type: tmpfs, target: /x, tmpfs: {mode: 8888}}", "must be a file mode"),
+        ("{type: tmpfs, target: /x, tmpfs: {siez: 1}}", "unknown key; did you mean size?"),
+    ],
+)
+def test_mistakes(stack, written: str, message: str) -> None:
+    (problem,) = stack.service_problems(f"volumes:\n  - {written}", rest=VOLUMES)
+    assert problem.startswith("5:")
+    assert "services.web.volumes[0]" in problem
+    assert message in problem
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("/run", [tmpfs("/run")]),
+        ("[/run, /tmp]", [tmpfs("/run"), tmpfs("/tmp")]),
+        (
+            '["/run:size=64m,mode=1777"]',
+            [tmpfs("/run", tmpfs_size_bytes=64 << 20, tmpfs_mode=0o1777)],
+        ),
+        ('"/run:ro,noexec,nosuid,nodev"', [tmpfs("/run", read_only=True)]),
+    ],
+)
+def test_tmpfs(stack, written: str, expected: list[Mount]) -> None:
+    assert list(stack.service(f"tmpfs: {written}").task.container.mounts) == expected
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ("run", "must be absolute"),
+        ('"/run:exec"', "option 'exec' of a tmpfs is not supported by deploy"),
+        ('"/run:uid=5"', "option 'uid=5'"),
+        ('"/run:mode=9"', "option 'mode=9'"),
+        ('"/run:size=x"', "size 'x': not a size"),
+        ("{a: b}", "must be text or a list of texts, not a mapping"),
+    ],
+)
+def test_tmpfs_mistakes(stack, written: str, message: str) -> None:
+    (problem,) = stack.service_problems(f"tmpfs: {written}")
+    assert problem.startswith("4:")
+    assert message in problem
+
+
+def test_two_mounts_on_one_path_are_refused_wherever_they_come_from(stack) -> None:
+    body = 'volumes: ["/a:/x", "/b:/x/"]\ntmpfs: /x\nconfigs: [{source: c, target: /x}]'
+    problems = stack.service_problems(body, rest="configs: {c: {content: x}}")
+    assert [problem.partition(":")[0] for problem in problems] == ["4", "5", "6"]
+    assert all("/x is mounted twice in this service" in problem for problem in problems)
+    assert "it is mounted first at line 4" in problems[2]
