@@ -69,8 +69,8 @@ def _list_each(
             unknown.append(error)
     if len(unknown) < len(references):
         _write_tasks(session, list(tasks.values()), options)
-    for error in unknown:
-        session.terminal.note(render_error(error))
+    for missing in unknown:
+        session.terminal.note(render_error(missing))
     return NoSuchName.exit_code if unknown else 0
 
 

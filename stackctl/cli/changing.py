@@ -1,0 +1,65 @@
+"""What `service scale` and `service rollback` do: change services, follow them together."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from stackctl.cli.session import Session
+from stackctl.cli.waiting import Change, WaitOptions, read_services, wait_for_change
+from stackctl.client.convergence import baseline_of
+from stackctl.errors import InputError
+
+
+class Scale(NamedTuple):
+    """One `SERVICE=N`."""
+
+    reference: str
+    replicas: int
+
+
+def parse_scale(text: str) -> Scale:
+    """`shop_web=5`. Raises InputError."""
+    reference, separator, number = text.rpartition("=")
+    if not separator or not reference or not (number.isascii() and number.isdigit()):
+        raise InputError(f"{text!r} is not SERVICE=REPLICAS", hint="stackctl service scale web=3")
+    return Scale(reference, int(number))
+
+
+def scale_services(
+    session: Session, scales: Sequence[Scale], *, is_detached: bool, wait: WaitOptions
+) -> int:
+    """Set numbers of replicas. Raises NoSuchName, Conflict, NotConverged."""
+    client = session.client
+    # Unknown names are found before anything is changed.
+    found = [client.service(scale.reference)["service"] for scale in scales]
+    read = read_services([service["id"] for service in found])
+    before = read(client)
+    for service, scale in zip(found, scales, strict=True):
+        client.scale_service(service["id"], scale.replicas)
+        session.terminal.write(f"{service['name']} scaled to {scale.replicas}\n")
+    if not is_detached:
+        names = tuple(dict.fromkeys(service["name"] for service in found))
+        change = Change(names, read, baseline_of(before), f"stackctl service ps {names[0]}")
+        wait_for_change(session, change, wait)
+    return 0
+
+
+def roll_back_service(
+    session: Session, reference: str, *, is_detached: bool, wait: WaitOptions
+) -> int:
+    """Return to the previous spec. Raises NoSuchName, Conflict, NotConverged."""
+    client = session.client
+    service = client.service(reference)["service"]
+    read = read_services([service["id"]])
+    before = read(client)
+    client.rollback_service(service["id"])
+    session.terminal.write(f"{service['name']}\n")
+    if not is_detached:
+        change = Change(
+            service_names=(service["name"],),
+            read=read,
+            baseline=baseline_of(before),
+            show_command=f"stackctl service ps {service['name']}",
+            accepts_rollback=True,
+        )
+        wait_for_change(session, change, wait)
+    return 0

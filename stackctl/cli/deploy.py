@@ -1,0 +1,53 @@
+"""`stackctl deploy`."""
+
+from typing import Annotated
+
+import typer
+
+from stackctl.cli import deploying, options
+from stackctl.cli.waiting import WaitOptions
+
+app = typer.Typer(
+    name="deploy",
+    rich_markup_mode=None,
+    add_completion=False,
+)
+
+EPILOG = """\b
+Examples:
+  stackctl deploy -c compose.yaml shop
+  stackctl deploy --prune --timeout 120 -c compose.yaml shop"""
+
+
+@app.command(name="deploy", epilog=EPILOG)
+def deploy(
+    context: typer.Context,
+    *,
+    stack: Annotated[str, typer.Argument(metavar="STACK", help="Name of the stack.")],
+    files: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--compose-file",
+            "-c",
+            metavar="FILE",
+            help="The Compose file, or - for standard input; may be given several times.",
+        ),
+    ] = None,
+    detach: options.Detach = False,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Remove services that the file no longer has.")
+    ] = False,
+    quiet: options.WaitQuietly = False,
+    timeout: options.Timeout = None,
+) -> int:
+    """Deploy a stack from a Compose file, or update it, and wait until it runs."""
+    return deploying.deploy(
+        options.session_of(context),
+        stack,
+        deploying.DeployOptions(
+            files=files or [],
+            is_detached=detach,
+            prunes=prune,
+            wait=WaitOptions(is_quiet=quiet, timeout_seconds=timeout),
+        ),
+    )

@@ -1,0 +1,69 @@
+"""The commands of the program, each imported when it is used and not before.
+
+The table below stands in for the modules in `stackctl --help`; a test holds its words against
+theirs.
+"""
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any, NamedTuple
+
+import typer
+from typer.core import TyperGroup
+
+
+class Entry(NamedTuple):
+    """One command: the module whose `app` it is, and its line in the help."""
+
+    module: str
+    help: str
+
+
+ENTRIES: Mapping[str, Entry] = {
+    "deploy": Entry(
+        "deploy",
+        "Deploy a stack from a Compose file, or update it, and wait until it runs.",
+    ),
+    "stack": Entry("stack", "Stacks: what was deployed from one Compose file."),
+    "service": Entry("service", "Services: tasks of one kind, kept at the number wanted."),
+    "node": Entry("node", "Nodes: the machines that run tasks."),
+    "cluster": Entry("cluster", "The cluster: its managers and their agreement."),
+    "join-token": Entry(
+        "join_token", "Print the token that lets a node join, and the command to run there."
+    ),
+    "context": Entry("context", "Contexts: named clusters to talk to."),
+    "lab": Entry("lab", "Several nodes on this machine, each with an engine."),
+    "version": Entry("version", "Show the versions of this program and of the manager."),
+}
+
+
+class LazyGroup(TyperGroup):
+    """A group whose commands are imported when they are asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - the library's signature
+        """Names in the order of the help."""
+        return list(ENTRIES)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - the library's signature
+        """The command, imported now; None when there is none of that name."""
+        entry = ENTRIES.get(cmd_name)
+        if entry is None:
+            return None
+        module = import_module(f"stackctl.cli.{entry.module}")
+        return typer.main.get_command(module.app)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command, or an error that offers the nearest names."""
+        # The library compares with commands that it has already; ours are not imported.
+        if args and args[0] not in ENTRIES and not args[0].startswith("-"):
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], list(ENTRIES), n=1)
+            offer = f" Did you mean {near[0]!r}?" if near else ""
+            ctx.fail(f"No such command {args[0]!r}.{offer}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - the library's signature
+        """The list of commands, from the table instead of the modules."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.help) for name, entry in ENTRIES.items()])

@@ -1,0 +1,77 @@
+"""The program's entry: the fast path, then typer; and the one place where errors become exit codes.
+
+Exit codes: 0 done · 1 error · 2 the user's file or flags · 3 no manager · 4 not converged · 5 unfit
+machine · 130 interrupted.
+"""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+
+from stackctl.cli import fast_path
+from stackctl.cli.render.errors import PROGRAM, render_error
+from stackctl.cli.render.terminal import Terminal
+from stackctl.cli.session import Session
+from stackctl.errors import StackctlError
+
+INTERRUPTED = 130
+_BROKEN_PIPE = 141  # what a shell says of a program that SIGPIPE ended
+
+
+def run() -> None:
+    """Entry point of the console script."""
+    code = main(sys.argv[1:], os.environ)
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = code or _BROKEN_PIPE
+    _silence_broken_pipe()
+    sys.exit(code)
+
+
+def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Run one command line and say what went wrong, if anything did; returns the exit code."""
+    terminal = Terminal(sys.stdout, sys.stderr, environment)
+    session = Session(environment=environment, terminal=terminal)
+    try:
+        code = fast_path.run_if_plain(session, arguments)
+        if code is None:
+            code = _run_program(session, arguments)
+    except StackctlError as error:
+        if session.is_debugging:
+            raise
+        terminal.note(render_error(error))
+        return error.exit_code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        return _BROKEN_PIPE
+    except Exception as error:
+        if session.is_debugging:
+            raise
+        terminal.note(_render_bug(error))
+        return 1
+    return code
+
+
+def _run_program(session: Session, arguments: Sequence[str]) -> int:
+    from stackctl.cli.program import run_program
+
+    return run_program(session, arguments)
+
+
+def _render_bug(error: Exception) -> str:
+    return (
+        f"{PROGRAM}: this is a fault of {PROGRAM} itself: {type(error).__name__}: {error}\n"
+        "hint: run it again with --debug before the command, and report what it prints"
+    )
+
+
+def _silence_broken_pipe() -> None:
+    """The interpreter flushes stdout once more at its end, and would complain."""
+    if sys.stdout.closed:
+        return
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
