@@ -6,24 +6,17 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from agent.core import observed
 from agent.drivers.docker_engine import DockerEngine
 from stackctl.errors import PermanentFailure
-from stackctl.model import specs
-from stackctl.model.assignment import AssignmentSet, TaskAssignment
-from stackctl.model.task_state import TaskState
 from tests.engines import EngineForTests
 from tests.eventually import eventually
 from tests.fakes.manager import CLUSTER_ID, WAIT_SECONDS
-from tests.images import BUSYBOX_IMAGE
 
-NODE_ID = "n0de"
 PROGRAM = "from agent.daemon import run; run()"
-TRAPPING = ("sh", "-c", "trap 'exit 0' TERM; echo ready; while true; do sleep 0.05; done")
 
 
 def reachable_address(engine: EngineForTests) -> str:
@@ -138,52 +131,3 @@ def _remove(docker: DockerEngine, container_id: str) -> None:
         return docker.inspect(container_id) is None
 
     eventually(is_gone, timeout_seconds=WAIT_SECONDS)
-
-
-def task(
-    task_id: str,
-    *command: str,
-    desired: TaskState = TaskState.RUNNING,
-    container: Mapping[str, Any] | None = None,
-    **fields: Any,
-) -> TaskAssignment:
-    """A task of a service `web` that runs busybox."""
-    spec = specs.TaskSpec(
-        container=specs.ContainerSpec(
-            **{
-                "image": BUSYBOX_IMAGE,
-                "command": command or TRAPPING,
-                "stop_grace_period_seconds": 5,
-                **(container or {}),
-            }
-        ),
-        **fields.pop("spec", {}),
-    )
-    return TaskAssignment(
-        id=task_id,
-        name=f"web.{task_id}",
-        service_id="s1",
-        service_name="web",
-        slot=1,
-        revision=1,
-        stack_name="test",
-        spec=spec,
-        desired_state=desired,
-        **fields,
-    )
-
-
-def assignment(index: int, *tasks: TaskAssignment, term: int = 1, **fields: Any) -> AssignmentSet:
-    """A set of the test's node."""
-    return AssignmentSet(
-        node_id=NODE_ID,
-        term=term,
-        index=index,
-        tasks=tuple(sorted(tasks, key=lambda item: item.id)),
-        **fields,
-    )
-
-
-def container_name(task_id: str) -> str:
-    """The name of the container of a `task`."""
-    return observed.container_name(f"web.{task_id}", task_id)

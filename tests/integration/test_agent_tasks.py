@@ -17,16 +17,8 @@ from stackctl.model.assignment import AssignmentSet, ConfigAssignment
 from stackctl.model.task_state import TaskState
 from stackctl.wire import increments
 from stackctl.wire.agent_protocol import AssignmentMessage, Heartbeat, StatusReport
-from tests.agent_process import (
-    NODE_ID,
-    AgentProcess,
-    assignment,
-    container_name,
-    inspecting,
-    reachable_address,
-    running_agent,
-    task,
-)
+from tests.agent_process import AgentProcess, inspecting, reachable_address, running_agent
+from tests.assignments import NODE_ID, assignment, container_name, task
 from tests.engines import EngineForTests
 from tests.fakes.manager import FakeManager, write_identity
 
@@ -78,8 +70,11 @@ async def scene(engine: EngineForTests, tmp_path: Path) -> AsyncIterator[Scene]:
             yield Scene(manager, agent, docker)
 
 
+TRAPPING = ("sh", "-c", "trap 'exit 0' TERM; echo ready; while true; do sleep 0.05; done")
+
+
 async def test_task_runs_and_is_stopped_when_it_may(scene: Scene) -> None:
-    await scene.assign(assignment(1, task("t1")))
+    await scene.assign(assignment(1, task("t1", *TRAPPING)))
     await scene.reaches("t1", "RUNNING")
     assert scene.container("t1").is_up
 
