@@ -10,12 +10,10 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-import msgspec
-
-from stackctl.lab import nodes, processes, record, unix_http
+from stackctl.lab import cgroups, links, nodes, processes, record, unix_http
 from stackctl.lab import plan as planning
 from stackctl.lab.cgroups import Hierarchies
-from stackctl.lab.plan import API_PORT, DaemonName, Invitation, LabPlan, NodePlan
+from stackctl.lab.plan import API_PORT, Invitation, LabPlan, NodePlan
 from stackctl.lab.tools import LabFailure
 
 _MANAGER_READY_SECONDS = 30
@@ -34,14 +32,14 @@ def start_managers(plan: LabPlan, starting: Iterable[NodePlan], hierarchies: Hie
     for node in starting:
         if node.role != "manager" or nodes.running(node, "manager") is not None:
             continue
-        if node == first or "manager" in record.read_node(node).joined:
+        if node == first or record.read_daemon(node, "manager").has_joined:
             command = planning.manager_command(plan, node, invitation=None)
             nodes.launch(node, "manager", command, hierarchies)
         else:
             newcomers.append(node)
-    if "manager" not in record.read_node(first).joined:
+    if not record.read_daemon(first, "manager").has_joined:
         _await_cluster(plan)
-        _remember_joined(first, "manager")
+        record.remember_joined(first, "manager")
     for node in newcomers:
         invitation = _invite(plan, "manager_join_token")
         command = planning.manager_command(plan, node, invitation=invitation)
@@ -52,35 +50,44 @@ def start_managers(plan: LabPlan, starting: Iterable[NodePlan], hierarchies: Hie
             functools.partial(_knows_leader, node),
             timeout_seconds=_MANAGER_READY_SECONDS,
         )
-        _remember_joined(node, "manager")
+        record.remember_joined(node, "manager")
 
 
 def start_agent(plan: LabPlan, node: NodePlan, hierarchies: Hierarchies) -> None:
     """Start the agent of `node` if it does not run; its engine should."""
     if nodes.running(node, "agent") is not None:
         return
-    is_new = node.role == "worker" and "agent" not in record.read_node(node).joined
+    is_new = node.role == "worker" and not record.read_daemon(node, "agent").has_joined
     invitation = _invite(plan, "worker_join_token") if is_new else None
     command = planning.agent_command(node, invitation=invitation)
     nodes.launch(node, "agent", command, hierarchies)
 
 
-def has_leader(plan: LabPlan) -> bool:
-    """Whether any of the lab's managers knows a leader now."""
-    return any(_knows_leader(node) for node in plan.managers)
+def can_decide(plan: LabPlan, hierarchies: Hierarchies) -> bool:
+    """Whether enough managers run and hear each other for a leader to be there soon."""
+    able = [
+        node
+        for node in plan.managers
+        if nodes.running(node, "manager") is not None
+        and links.is_up(node)
+        and not cgroups.is_frozen(hierarchies, node.cgroup)
+    ]
+    return len(able) > len(plan.managers) // 2
 
 
 def await_nodes(plan: LabPlan, awaited: Iterable[NodePlan]) -> None:
-    """Wait until the cluster calls all `awaited` nodes ready.
+    """Wait until the cluster calls all `awaited` nodes ready and their agents are connected.
 
-    Raises `LabFailure` with the names of those that are not, and the end of the first one's log.
+    The cluster's word alone may be about the time before a node was killed. Raises `LabFailure`
+    with the names of those that are not, and the end of the first one's log.
     """
     missing = {node.name: node for node in awaited}
     deadline = time.monotonic() + _NODES_READY_SECONDS
     while True:
         ready = _ready_names(plan)
         for name in ready & missing.keys():
-            _remember_joined(missing.pop(name), "agent")
+            if _is_agent_connected(missing[name]):
+                record.remember_joined(missing.pop(name), "agent")
         if not missing:
             return
         first = next(iter(missing.values()))
@@ -131,15 +138,13 @@ def _ready_names(plan: LabPlan) -> set[str]:
     return set()
 
 
+def _is_agent_connected(node: NodePlan) -> bool:
+    agent = nodes.running(node, "agent")
+    return agent is not None and processes.is_connected(agent, API_PORT)
+
+
 def _invite(plan: LabPlan, kind_of_token: str) -> Invitation:
     cluster = _await_cluster(plan)
     answering = [node for node in plan.managers if _knows_leader(node)]
     addresses = tuple(f"{node.address}:{API_PORT}" for node in answering)
     return Invitation(cluster[kind_of_token], addresses)
-
-
-def _remember_joined(node: NodePlan, daemon: DaemonName) -> None:
-    remembered = record.read_node(node)
-    if daemon not in remembered.joined:
-        joined = remembered.joined | {daemon}
-        record.write_node(node, msgspec.structs.replace(remembered, joined=joined))

@@ -68,7 +68,7 @@ def kill(node: NodePlan, target: Target) -> None:
 def start(plan: LabPlan, node: NodePlan, report: Callable[[str], None]) -> None:
     """Start whatever of the node does not run: its daemons, or all of it after `kill` and `stop`.
 
-    Waits until the cluster calls the node ready, if there is a manager left to say so.
+    Waits until the cluster calls the node ready, if enough managers are left to say so.
     """
     hierarchies = cgroups.read_hierarchies()
     with record.locked(node.directory):
@@ -76,7 +76,7 @@ def start(plan: LabPlan, node: NodePlan, report: Callable[[str], None]) -> None:
         operations.start_nodes(plan, (node,), hierarchies, report)
     if plan.with_engines_only:
         return
-    if cluster.has_leader(plan) and links.is_up(node):
+    if cluster.can_decide(plan, hierarchies) and links.is_up(node):
         cluster.await_nodes(plan, (node,))
     else:
         report(f"{node.name} has started; no manager can say yet whether it is ready")

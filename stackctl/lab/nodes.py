@@ -62,9 +62,8 @@ def power_off(node: NodePlan, hierarchies: Hierarchies) -> None:
     cgroups.remove(hierarchies, node.cgroup)
     links.remove_node_network(node)
     namespaces.release_pins(node)
-    remembered = record.read_node(node)
-    if remembered.processes:
-        record.write_node(node, msgspec.structs.replace(remembered, processes={}))
+    for daemon in planning.DAEMONS:
+        record.remember_process(node, daemon, None)
 
 
 def shut_down(plan: LabPlan, node: NodePlan, hierarchies: Hierarchies) -> None:
@@ -100,14 +99,12 @@ def launch(
         log_file=node.log_file(daemon),
         cgroup_file=cgroups.create(hierarchies, node.daemons_cgroup),
     )
-    remembered = record.read_node(node)
-    started = {**remembered.processes, daemon: identity}
-    record.write_node(node, msgspec.structs.replace(remembered, processes=started))
+    record.remember_process(node, daemon, identity)
 
 
 def running(node: NodePlan, daemon: DaemonName) -> ProcessIdentity | None:
     """The daemon's process, if it was started and still runs."""
-    identity = record.read_node(node).processes.get(daemon)
+    identity = record.read_daemon(node, daemon).process
     return identity if identity is not None and processes.is_alive(identity) else None
 
 

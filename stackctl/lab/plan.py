@@ -32,6 +32,7 @@ _PRIVATE_TREES = ("/etc", "/opt", "/run")
 
 Role = Literal["manager", "worker"]
 DaemonName = Literal["engine", "manager", "agent"]
+DAEMONS: tuple[DaemonName, ...] = ("engine", "manager", "agent")  # in the order of starting
 
 
 class NodePlan(msgspec.Struct, frozen=True):
@@ -126,7 +127,7 @@ class LabPlan(msgspec.Struct, frozen=True):
         """What runs on `node`, in the order in which it is started."""
         if self.with_engines_only:
             return ("engine",)
-        return ("engine", "manager", "agent") if node.role == "manager" else ("engine", "agent")
+        return DAEMONS if node.role == "manager" else ("engine", "agent")
 
 
 class Invitation(msgspec.Struct, frozen=True):

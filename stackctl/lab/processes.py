@@ -19,6 +19,7 @@ from stackctl.lab import tools
 from stackctl.lab.tools import LabFailure
 
 _PERIOD_SECONDS = 0.01
+_ESTABLISHED = "01"  # as the kernel lists the states of TCP
 
 # Enters the cgroup, drops the terminal and prints the number of the process that stays. The zero
 # means "the process that writes"; `echo` is built in, so that is the one which then becomes
@@ -68,6 +69,26 @@ def identify(process_id: int) -> ProcessIdentity | None:
 
 def is_alive(identity: ProcessIdentity) -> bool:
     return identify(identity.process_id) == identity
+
+
+def is_connected(identity: ProcessIdentity, port: int) -> bool:
+    """Whether the process has an established TCP connection to somebody's `port`, over IPv4."""
+    process = Path(f"/proc/{identity.process_id}")
+    own = set()
+    try:
+        connections = (process / "net" / "tcp").read_text().splitlines()[1:]
+        for entry in (process / "fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+                own.add(str(entry.readlink()))
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    for line in connections:
+        fields = line.split()
+        remote, state, inode = fields[2], fields[3], fields[9]
+        is_to_port = int(remote.rpartition(":")[2], 16) == port
+        if is_to_port and state == _ESTABLISHED and f"socket:[{inode}]" in own:
+            return True
+    return False
 
 
 def end(identity: ProcessIdentity, *, grace_seconds: float) -> None:

@@ -1,8 +1,8 @@
 """What a lab remembers: its plan, the processes it started, what to put back at the end.
 
 `lab.json` in the lab's directory is written before anything is created, so that a lab which died
-while it was made can be taken down. Every node keeps its own `processes.json`: nodes
-are worked on in parallel, and by several commands at once.
+while it was made can be taken down. Every daemon of every node has a file of its own: they are
+started at the same time, also those of one node.
 """
 
 import contextlib
@@ -36,11 +36,11 @@ class LabRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     previous_context: str | None = None
 
 
-class NodeRecord(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The daemons that were started on a node, and which of them have joined the cluster."""
+class DaemonRecord(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The process that was started last for a daemon, and whether it has joined the cluster."""
 
-    processes: dict[DaemonName, ProcessIdentity] = {}
-    joined: frozenset[DaemonName] = frozenset()
+    process: ProcessIdentity | None = None
+    has_joined: bool = False
 
 
 def read_lab(directory: Path) -> LabRecord | None:
@@ -49,18 +49,26 @@ def read_lab(directory: Path) -> LabRecord | None:
 
 
 def write_lab(record: LabRecord) -> None:
-    record.plan.directory.mkdir(parents=True, exist_ok=True)
     _write(record.plan.directory / LAB_FILE, record)
 
 
-def read_node(node: NodePlan) -> NodeRecord:
-    """What was started on `node`; empty when nothing ever was."""
-    return _read(node.directory / "processes.json", NodeRecord) or NodeRecord()
+def read_daemon(node: NodePlan, daemon: DaemonName) -> DaemonRecord:
+    """What is remembered of a daemon of `node`; nothing when it was never started."""
+    return _read(_daemon_file(node, daemon), DaemonRecord) or DaemonRecord()
 
 
-def write_node(node: NodePlan, record: NodeRecord) -> None:
-    node.directory.mkdir(parents=True, exist_ok=True)
-    _write(node.directory / "processes.json", record)
+def remember_process(node: NodePlan, daemon: DaemonName, process: ProcessIdentity | None) -> None:
+    """Remember which process the daemon is; None when there is none any more."""
+    before = read_daemon(node, daemon)
+    if before.process != process:
+        _write(_daemon_file(node, daemon), msgspec.structs.replace(before, process=process))
+
+
+def remember_joined(node: NodePlan, daemon: DaemonName) -> None:
+    """Remember that the daemon's state holds a membership of the cluster."""
+    before = read_daemon(node, daemon)
+    if not before.has_joined:
+        _write(_daemon_file(node, daemon), msgspec.structs.replace(before, has_joined=True))
 
 
 @contextlib.contextmanager
@@ -119,7 +127,12 @@ def _read(path: Path, kind: type[T]) -> T | None:
         ) from error
 
 
-def _write(path: Path, record: LabRecord | NodeRecord) -> None:
+def _daemon_file(node: NodePlan, daemon: DaemonName) -> Path:
+    return node.directory / "daemons" / f"{daemon}.json"
+
+
+def _write(path: Path, record: LabRecord | DaemonRecord) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(f".{os.getpid()}.new")
     unfinished.write_bytes(msgspec.json.format(msgspec.json.encode(record, enc_hook=str)))
     unfinished.replace(path)

@@ -1,6 +1,7 @@
 """Daemons as processes: started detached, named by more than a number, ended."""
 
 import os
+import socket
 from pathlib import Path
 
 import msgspec
@@ -55,6 +56,17 @@ def test_what_cannot_be_started_is_reported_with_its_words(tmp_path: Path) -> No
     else:
         eventually(lambda: not processes.is_alive(identity), timeout_seconds=1)
     assert "/nowhere/daemon" in processes.last_lines(tmp_path / "log" / "daemon.log")
+
+
+def test_a_connection_counts_while_it_is_established_and_only_to_its_port() -> None:
+    mine = processes.identify(os.getpid())
+    assert mine is not None
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert not processes.is_connected(mine, port)
+        with socket.create_connection(("127.0.0.1", port)):
+            assert processes.is_connected(mine, port)
+            assert not processes.is_connected(mine, 1)
 
 
 @pytest.mark.parametrize(("content", "words"), [(None, "does not exist"), ("", "is empty")])

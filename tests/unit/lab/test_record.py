@@ -1,13 +1,15 @@
 """What a lab remembers, and who may work on it."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from stackctl.lab import record
+from stackctl.lab.plan import DAEMONS, DaemonName
 from stackctl.lab.processes import ProcessIdentity
-from stackctl.lab.record import LabRecord, NodeRecord
+from stackctl.lab.record import DaemonRecord, LabRecord
 from stackctl.lab.tools import LabFailure
 from tests.eventually import eventually
 from tests.unit.lab.plans import make_plan
@@ -22,14 +24,28 @@ def test_a_lab_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert record.read_lab(tmp_path) == written
 
 
-def test_a_node_is_read_as_it_was_written(tmp_path: Path) -> None:
+def test_a_daemon_keeps_its_membership_when_its_process_ends(tmp_path: Path) -> None:
     node = make_plan(directory=str(tmp_path)).nodes[0]
-    assert record.read_node(node) == NodeRecord()
-    written = NodeRecord(
-        processes={"engine": ProcessIdentity(7, 8, "boot")}, joined=frozenset({"agent"})
-    )
-    record.write_node(node, written)
-    assert record.read_node(node) == written
+    assert record.read_daemon(node, "agent") == DaemonRecord()
+    process = ProcessIdentity(7, 8, "boot")
+    record.remember_process(node, "agent", process)
+    record.remember_joined(node, "agent")
+    assert record.read_daemon(node, "agent") == DaemonRecord(process, has_joined=True)
+    record.remember_process(node, "agent", None)
+    assert record.read_daemon(node, "agent") == DaemonRecord(has_joined=True)
+
+
+def test_daemons_of_one_node_are_remembered_at_the_same_time(tmp_path: Path) -> None:
+    node = make_plan(directory=str(tmp_path)).nodes[0]
+
+    def remember(daemon: DaemonName) -> None:
+        for number in range(50):
+            record.remember_process(node, daemon, ProcessIdentity(number, 0, "boot"))
+
+    with ThreadPoolExecutor(len(DAEMONS)) as pool:
+        list(pool.map(remember, DAEMONS))
+    last = ProcessIdentity(49, 0, "boot")
+    assert [record.read_daemon(node, daemon).process for daemon in DAEMONS] == [last] * 3
 
 
 def test_a_damaged_record_is_an_error_with_a_way_out(tmp_path: Path) -> None:
