@@ -18,7 +18,10 @@ class Role(StrEnum):
     MANAGER = "manager"
 
 
-_PROGRAMS = {Role.WORKER: "stackctl-agent", Role.MANAGER: "stackctl-manager"}
+_COMMANDS = {
+    Role.WORKER: "stackctl-agent --data-address ADDRESS",
+    Role.MANAGER: "stackctl-manager --advertise-address ADDRESS",
+}
 
 
 @app.command(
@@ -50,7 +53,7 @@ def join_token(
         return 0
     joins = " ".join(f"--join {address}" for address in cluster["addresses"])
     session.terminal.write(
-        f"To add a {role.value} to this cluster, run on the new node:\n\n"
-        f"    {_PROGRAMS[role]} --join-token {token} {joins}\n\n"
+        f"To add a {role.value} to this cluster, run on the new node, ADDRESS being its own:\n\n"
+        f"    {_COMMANDS[role]} --join-token {token} {joins}\n\n"
     )
     return 0

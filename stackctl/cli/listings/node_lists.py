@@ -1,5 +1,6 @@
 """`node ls`."""
 
+import time
 from collections.abc import Callable, Sequence
 
 from stackctl.cli.listings.options import (
@@ -30,5 +31,6 @@ def list_nodes(session: Session, _references: Sequence[str], options: ListOption
     if options.is_quiet:
         write_names(session, (node["id"] for node in shown))
         return 0
-    write_list(session, node_rows(shown, is_table=options.is_table), COLUMNS, options)
+    rows = node_rows(shown, now=time.time(), is_table=options.is_table)
+    write_list(session, rows, COLUMNS, options)
     return 0

@@ -6,13 +6,8 @@ PROGRAM = "stackctl"
 
 
 def render_error(error: StackctlError) -> str:
-    """`stackctl: what failed`, then `hint: what to type`; many problems have a line each."""
-    first, *others = error.message.splitlines() or [type(error).__name__]
-    if others:
-        # A list of problems stands as it is: editors and CI read file:line:column at the start.
-        lines = [first, *others, f"{PROGRAM}: {len(others) + 1} problems"]
-    else:
-        lines = [f"{PROGRAM}: {first}"]
+    """`stackctl: what failed`, then `hint: what to type`."""
+    lines = [f"{PROGRAM}: {error.message or type(error).__name__}"]
     if error.hint:
         lines.append(f"hint: {error.hint}")
     return "\n".join(lines) + "\n"

@@ -46,10 +46,8 @@ def is_lost(task: TaskView) -> bool:
 
 
 def in_order(tasks: Sequence[TaskView]) -> list[TaskView]:
-    """By name, and within a name the newest first."""
-    return sorted(
-        tasks, key=lambda task: (natural_key(task["name"]), -task["created_at"], task["id"])
-    )
+    """By name, and within a name the newest first; of the same moment as the manager has them."""
+    return sorted(tasks, key=lambda task: (natural_key(task["name"]), -task["created_at"]))
 
 
 def task_rows(
