@@ -10,6 +10,7 @@ from stackctl.state.cluster import ClusterState
 from stackctl.wire import api
 
 POLL_SECONDS_MAX = 30.0
+CLUSTER_SECONDS = 1.0  # how long the cluster's view waits for a leader
 
 
 class ChangesQuery(StrictModel, frozen=True, kw_only=True):
@@ -22,7 +23,7 @@ class ChangesQuery(StrictModel, frozen=True, kw_only=True):
 async def get_cluster(parts: Parts, call: Call) -> api.ClusterView:
     """The cluster as this manager sees it. Answers without a leader too, from what it has."""
     try:
-        state = await parts.cluster.read()
+        state = await parts.cluster.read(timeout_seconds=CLUSTER_SECONDS)
     except ClusterUnavailable:
         state = parts.cluster.state
     leadership = parts.cluster.leadership
