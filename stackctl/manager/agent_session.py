@@ -22,6 +22,7 @@ from stackctl.manager.clock import Clock
 from stackctl.manager.cluster import ReplicatedCluster
 from stackctl.manager.frame_socket import FrameSocket
 from stackctl.manager.log_stream import LogStream
+from stackctl.manager.pacing import Pacing
 from stackctl.manager.status_reports import StatusReports
 from stackctl.model.objects import NodeDescription, NodeState
 from stackctl.state import commands
@@ -46,6 +47,7 @@ class AgentSession:
         manager_id: str,
         cluster: ReplicatedCluster,
         clock: Clock,
+        pacing: Pacing,
         on_heard: Callable[["AgentSession"], None],
     ) -> None:
         self.node_id = hello.node_id
@@ -56,6 +58,7 @@ class AgentSession:
         self._manager_id = manager_id
         self._cluster = cluster
         self._clock = clock
+        self._pacing = pacing
         self._on_heard = on_heard
         self._reports = StatusReports(hello.node_id, cluster=cluster, clock=clock)
         self._outbox: deque[protocol.ManagerFrame] = deque()
@@ -83,17 +86,16 @@ class AgentSession:
                 (self._catch_up(), "first assignment"),
             )
         ]
+        for worker in workers:
+            worker.add_done_callback(self._end_with)
         try:
             await self._read()
         finally:
             for worker in workers:
                 worker.cancel()
-            results = await asyncio.gather(*workers, return_exceptions=True)
+            await asyncio.gather(*workers, return_exceptions=True)
             for stream in list(self._streams.values()):
                 stream.end("the connection to the node was lost")
-            for fault in results:
-                if isinstance(fault, Exception) and not isinstance(fault, ConnectionError):
-                    _log.error("session of node %s failed", self.node_id, exc_info=fault)
 
     def mark_dirty(self) -> None:
         """The node's assignment may have changed."""
@@ -135,6 +137,15 @@ class AgentSession:
         self._streams[stream_id] = stream
         self._send(opening)
         return stream
+
+    def _end_with(self, worker: asyncio.Task[None]) -> None:
+        """A session is of no use without one of its workers: the agent should connect anew."""
+        fault = None if worker.cancelled() else worker.exception()
+        if fault is None:
+            return
+        if not isinstance(fault, ConnectionError):
+            _log.error("%s failed", worker.get_name(), exc_info=fault)
+        self._connection.abort()
 
     def _forget_stream(self, stream_id: int) -> None:
         self._streams.pop(stream_id, None)
@@ -191,9 +202,10 @@ class AgentSession:
         if early > 0:
             asyncio.get_running_loop().call_later(early, self._wake.set)
             return
-        self._is_dirty = False
         self._push_after = self._clock.monotonic() + PUSH_PERIOD_SECONDS
-        message = self.feed.next_message(self._cluster.state)
+        async with self._pacing.turn():
+            self._is_dirty = False
+            message = self.feed.next_message(self._cluster.state)
         if message is None:
             self._on_heard(self)
             return

@@ -122,7 +122,11 @@ class ReplicatedCluster:
         self._changed.set()
         self._changed = asyncio.Event()
         for on_change in self._subscribers:
-            on_change(publication)
+            try:
+                on_change(publication)
+            except Exception:  # noqa: BLE001 - the top of what follows from a change: one part's
+                # fault must not keep the news from the others
+                _log.exception("a change of the state was not taken in everywhere")
 
     def _note_leadership(self, leadership: Leadership) -> None:
         before = self.leadership

@@ -15,6 +15,7 @@ from stackctl.core import rounds
 from stackctl.core.agenda import Agenda
 from stackctl.errors import ClusterUnavailable
 from stackctl.manager import clock as clocks
+from stackctl.manager import decision_log
 from stackctl.manager.clock import Clock
 from stackctl.manager.cluster import ReplicatedCluster, start_task, stop_task
 from stackctl.manager.consensus import Leadership
@@ -153,6 +154,7 @@ class LeaderLoop:
         for start in range(0, len(done.changes), CHANGES_PER_ENTRY_MAX):
             part = done.changes[start : start + CHANGES_PER_ENTRY_MAX]
             await self._cluster.propose(commands.ApplyRound(term=term, changes=part, now=now))
+        decision_log.log_decisions(self._cluster.state, done.changes)
         _log.debug("a round over %d services: %d changes", len(done.looked_at), len(done.changes))
         return done
 

@@ -6,6 +6,7 @@ what they may do stands in the route. Every refusal is an `ErrorBody`.
 """
 
 import asyncio.sslproto
+import logging
 import socket
 import ssl
 from collections.abc import Iterable
@@ -24,6 +25,8 @@ from stackctl.wire import codec
 BODY_BYTES_MAX = 4 << 20  # JSON; what becomes an entry of the log may have 1 MiB
 TLS_BUFFER_BYTES = 16384  # asyncio's 256 KiB per connection make 1,000 agents cost 300 MB
 SHUTDOWN_SECONDS = 2.0
+
+_log = logging.getLogger(__name__)
 
 
 class ApiServer:
@@ -77,6 +80,8 @@ def _endpoint(parts: Parts, route: Route) -> Any:
             request=request,
         )
         result = await route.handler(parts, call)
+        if route.method != "GET" and not route.path.startswith("/v1/internal/"):
+            _log.info("%s %s by %s %s", route.method, request.path, caller.kind, caller.node_id)
         if isinstance(result, web.StreamResponse):
             return result
         if result is None:

@@ -15,6 +15,7 @@ from stackctl.manager.cluster import ReplicatedCluster
 from stackctl.manager.frame_socket import FrameSocket
 from stackctl.manager.liveness import Liveness
 from stackctl.manager.machine import Publication
+from stackctl.manager.pacing import Pacing
 from stackctl.state.events import Kind
 from stackctl.wire import agent_protocol as protocol
 
@@ -36,6 +37,7 @@ class Sessions:
         self._cluster = cluster
         self._liveness = liveness
         self._clock = clock
+        self._pacing = Pacing()
         self._by_node: dict[str, AgentSession] = {}
         cluster.subscribe(self._on_change)
 
@@ -76,6 +78,7 @@ class Sessions:
             manager_id=self._manager_id,
             cluster=self._cluster,
             clock=self._clock,
+            pacing=self._pacing,
             on_heard=self._on_heard,
         )
         before = self._by_node.get(hello.node_id)
