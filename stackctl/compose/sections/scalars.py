@@ -77,10 +77,10 @@ def integer(minimum: int = 0, maximum: int = INT64_MAX) -> Reader[int]:
             value.expected("a whole number")
             return minimum
         if number < minimum:
-            value.problem(f"must be at least {minimum}, not {shown(str(number))}")
+            value.problem(f"must be at least {minimum}, not {shown(str(value.written))}")
             return minimum
         if number > maximum:
-            value.problem(f"must be at most {maximum}, not {shown(str(number))}")
+            value.problem(f"must be at most {maximum}, not {shown(str(value.written))}")
             return minimum
         return number
 
@@ -110,6 +110,9 @@ def duration(value: Value) -> float:
     if isinstance(written, int | float) and not isinstance(written, bool):
         value.expected("a duration with a unit", f"write {go_text(written)}s for seconds")
         return 0
+    if not isinstance(written, str):
+        value.expected("a duration such as 30s")
+        return 0
     return _parsed(value, parse_duration, 0.0)
 
 
@@ -118,6 +121,9 @@ def byte_size(value: Value) -> int:
     written = value.written
     if isinstance(written, int) and not isinstance(written, bool):
         return integer()(value)
+    if not isinstance(written, str):
+        value.expected("a size such as 50M or a number of bytes")
+        return 0
     return _parsed(value, parse_bytes, 0)
 
 

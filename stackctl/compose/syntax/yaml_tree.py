@@ -19,7 +19,7 @@ from stackctl.compose.syntax.tree import Entry, Mapping, Node, Scalar, Sequence,
 from stackctl.compose.syntax.yaml_scalars import resolve_plain
 
 DEPTH_MAX = 64
-NODES_MAX = 200_000
+NODES_MAX = 100_000
 
 _TAG_PREFIX = "tag:yaml.org,2002:"
 _UNPRINTABLE = re.compile(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
