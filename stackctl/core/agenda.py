@@ -56,10 +56,15 @@ class Agenda(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def next_at(self) -> float:
         """When something becomes due though nothing happens."""
-        return min(self.wakes.values(), default=self.full_round_at)
+        return min((self.full_round_at, *self.wakes.values()))
 
     def after(self, done: Round, *, now: float) -> "Agenda":
-        """The agenda once a round's changes are in the log (their events come separately)."""
+        """The agenda once a round's changes are in the log.
+
+        Called on the very agenda that the round was run for: events that arrive meanwhile, the
+        round's own among them, are added afterwards, or what they ask for is lost. After a round
+        that was refused, start over with a new agenda.
+        """
         wakes = {key: at for key, at in self.wakes.items() if key not in done.looked_at}
         wakes.update(done.wakes)
         return Agenda(

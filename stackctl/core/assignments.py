@@ -54,7 +54,7 @@ def _task(state: ClusterState, task: objects.Task, hostname: str) -> assignment.
         labels=service.spec.labels,
         config_ids=service.config_ids.get(task.revision, {}),
         desired_state=desired,
-        may_stop=task.released,
+        may_stop=task.released or task.has_ended,
         addresses=task.addresses,
         ports=task.host_ports,
         node_hostname=hostname,

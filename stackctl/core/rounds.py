@@ -1,8 +1,9 @@
 """A controller round: the fixed order of loops, from a state to the changes of one log entry.
 
-reap -> orchestrate -> allocate -> schedule -> gateways -> release -> sweep. Each loop sees what the
-ones before it decided. Looking again costs nothing when nothing is to be done: a second round on
-the resulting state decides nothing.
+orchestrate -> reap -> allocate -> schedule -> gateways -> release -> sweep. Each loop sees what the
+ones before it decided. Looking again changes nothing when nothing is to be done; what one round
+makes possible for an earlier loop (a lost task may be told to stop now that its successor has a
+node) is left to the next, which the events of this one call for.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -15,7 +16,14 @@ from stackctl.core.decisions import Decisions
 from stackctl.core.orchestration import global_mode, reaper, replicated
 from stackctl.core.scheduling import schedule
 from stackctl.model import objects, specs
-from stackctl.state.changes import Change, DropConfig, DropNetwork, DropStack
+from stackctl.state.changes import (
+    Change,
+    DropConfig,
+    DropNetwork,
+    DropStack,
+    is_config_unused,
+    is_network_used,
+)
 from stackctl.state.cluster import ClusterState
 
 
@@ -51,11 +59,10 @@ def run_round(
     chosen = sorted(state.services if service_ids is None else service_ids)
     looked_at = [service_id for service_id in chosen if service_id in draft.services]
     for service_id in looked_at:
-        reaper.reap(decisions, draft.services[service_id])
-    for service_id in looked_at:
-        service = draft.services.get(service_id)
-        if service is not None and not service.removing:
+        service = draft.services[service_id]
+        if not service.removing:
             _orchestrate(decisions, service)
+        reaper.reap(decisions, draft.services[service_id])
     present = [draft.services[key] for key in looked_at if key in draft.services]
     allocate.allocate(decisions, present)
     schedule.schedule(decisions)
@@ -80,42 +87,15 @@ def _orchestrate(decisions: Decisions, service: objects.Service) -> None:
 def _sweep(decisions: Decisions) -> None:
     """Drops removed networks, contents and stacks that nothing is left of."""
     draft = decisions.draft
-    occupied = {
-        network_id
-        for task in _tasks_on_removed_networks(decisions)
-        for network_id in task.addresses
-    }
     for network in list(draft.networks.values()):
-        if network.removing and network.id not in occupied and not _is_attached(decisions, network):
+        if network.removing and not is_network_used(draft, network):
             decisions.do(DropNetwork(network_id=network.id))
-    used = {
-        config_id
-        for service in draft.services.values()
-        for by_name in service.config_ids.values()
-        for config_id in by_name.values()
-    }
     for config in list(draft.configs.values()):
-        is_current = draft.config_ids.get(config.name) == config.id and not config.removing
-        if not is_current and config.id not in used:
+        if is_config_unused(draft, config):
             decisions.do(DropConfig(config_id=config.id))
     for stack in list(draft.stacks.values()):
         if stack.removing and not _has_anything(decisions, stack.name):
             decisions.do(DropStack(name=stack.name))
-
-
-def _tasks_on_removed_networks(decisions: Decisions) -> list[objects.Task]:
-    draft = decisions.draft
-    if not any(network.removing for network in draft.networks.values()):
-        return []
-    return [task for task in draft.every_task() if not task.has_ended]
-
-
-def _is_attached(decisions: Decisions, network: objects.Network) -> bool:
-    return any(
-        attachment.network == network.name
-        for service in decisions.draft.services.values()
-        for attachment in service.spec.task.networks
-    )
 
 
 def _has_anything(decisions: Decisions, stack_name: str) -> bool:

@@ -4,6 +4,7 @@
 label keys keep their case; a missing label is the empty string, so `!=` holds for it.
 """
 
+import functools
 import re
 from ipaddress import ip_address, ip_network
 
@@ -33,6 +34,7 @@ class Constraint(Model, frozen=True, kw_only=True):
     value: str
 
 
+@functools.lru_cache(maxsize=1024)  # every round reads the constraints of every service
 def parse(text: str) -> Constraint:
     """The constraint in a text. Raises ValueError with the reason.
 

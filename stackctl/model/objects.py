@@ -103,6 +103,7 @@ class Task(Model, frozen=True, kw_only=True):
     cause: str = ""  # in words, why it was created
     end_cause: str = ""  # in words, why it is to end
     released: bool = False  # no node balances to it any longer: its agent may stop it
+    created_version: int = 0  # log index that created it; orders the tasks of a slot (clocks differ)
     version: int = 0
 
     @property
@@ -132,8 +133,10 @@ class UpdateStatus(Model, frozen=True, kw_only=True):
 
     state: UpdateState
     started_at: float
+    started_version: int = 0  # log index that started it; tasks created since are its own
     message: str = ""
     completed_at: float = 0
+    failed_at: float = 0  # when the last of `failed_slots` was noticed
     slots: int = 0  # how many slots it set out to change
     failed_slots: tuple[str, ...] = ()  # slots of which a task failed within the monitor time
 

@@ -1,4 +1,5 @@
-"""Admission: may this stack enter this cluster? Checks across objects.
+"""Admission: may this stack enter this cluster? Checks across objects, after those of the stack
+by itself (`spec_checks`).
 
 They run before proposing, for a quick answer, and again when the command is applied, because
 another deploy may have come in between.
@@ -6,13 +7,15 @@ another deploy may have come in between.
 
 from collections.abc import Iterator
 
-from stackctl.model import constraints, objects, specs
+from stackctl.model import objects, specs
+from stackctl.state import spec_checks
 from stackctl.state.cluster import ClusterState, Draft
-from stackctl.state.results import Rejection, conflict
+from stackctl.state.results import conflict
 
 
 def check_stack(state: ClusterState | Draft, spec: specs.StackSpec, *, prune: bool) -> None:
     """Raises Rejection when the stack cannot enter; nothing has been changed then."""
+    spec_checks.check_spec(spec)
     stack = state.stacks.get(spec.name)
     if stack is not None and stack.removing:
         raise conflict(
@@ -21,9 +24,23 @@ def check_stack(state: ClusterState | Draft, spec: specs.StackSpec, *, prune: bo
         )
     _check_ownership(state, spec)
     _check_networks(state, spec)
-    for service in spec.services:
-        _check_service(spec, service)
     check_ports(spec.services, staying=_staying(state, spec, prune=prune))
+
+
+def check_return(state: ClusterState | Draft, service: objects.Service) -> None:
+    """Raises Rejection when the service cannot have its previous spec back: another service may
+    publish one of its ports by now.
+    """
+    if service.previous_spec is None:
+        raise conflict(f"service {service.name} does not have a previous spec")
+    check_ports((service.previous_spec,), staying=others_of(state, service))
+
+
+def others_of(state: ClusterState | Draft, service: objects.Service) -> tuple[objects.Service, ...]:
+    """Every other service that stays."""
+    return tuple(
+        other for other in state.services.values() if other.id != service.id and not other.removing
+    )
 
 
 def check_ports(
@@ -34,7 +51,7 @@ def check_ports(
     """Raises Rejection when two services would publish one port."""
     taken: dict[tuple[int, str], tuple[str, specs.PortMode]] = {}
     for service in staying:
-        for port in service.endpoint.ports or service.spec.ports:
+        for port in (*service.endpoint.ports, *service.spec.ports):
             if port.published:
                 taken[(port.published, port.protocol)] = (service.name, port.mode)
     for spec in wanted:
@@ -79,7 +96,16 @@ def _owners(state: ClusterState | Draft, spec: specs.StackSpec) -> Iterator[tupl
         if service_id is not None:
             held = state.services[service_id]
             if held.removing:
-                raise conflict(f"service {service.name} is being removed")
+                raise conflict(
+                    f"service {service.name} is being removed",
+                    hint="wait until `stackctl service ls` no longer shows it",
+                )
+            if held.spec.mode != service.mode:
+                raise conflict(
+                    f"service {service.name} is {held.spec.mode.value} and cannot become"
+                    f" {service.mode.value}",
+                    hint="remove the service first, or give it another name",
+                )
             yield "service", service.name, held.stack_name
     for network in spec.networks:
         network_id = state.network_ids.get(network.name)
@@ -102,29 +128,3 @@ def _check_networks(state: ClusterState | Draft, spec: specs.StackSpec) -> None:
                 f"network {network.name} exists with another subnet or internal setting",
                 hint=f"remove the stack first, or give the network another name in {spec.name}",
             )
-
-
-def _check_service(spec: specs.StackSpec, service: specs.ServiceSpec) -> None:
-    networks = {network.name for network in spec.networks}
-    configs = {config.name for config in spec.configs}
-    for attachment in service.task.networks:
-        if attachment.network not in networks:
-            raise Rejection(
-                "input",
-                f"service {service.name} uses the undefined network {attachment.network}",
-                exit_code=2,
-            )
-    for reference in service.task.container.configs:
-        if reference.name not in configs:
-            raise Rejection(
-                "input",
-                f"service {service.name} uses the undefined config {reference.name}",
-                exit_code=2,
-            )
-    for text in service.task.placement.constraints:
-        try:
-            constraints.parse(text)
-        except ValueError as error:
-            raise Rejection("input", f"service {service.name}: {error}", exit_code=2) from error
-    if service.replicas < 0:
-        raise Rejection("input", f"service {service.name}: replicas must not be negative")

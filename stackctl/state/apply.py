@@ -96,15 +96,18 @@ def _report(draft: Draft, node_id: str, report: TaskReport, *, now: float) -> No
     """An observed state only grows; a report of the same state may bring a better message.
 
     Times become the manager's: nodes' clocks differ, and delays and monitor windows are counted
-    from them.
+    from them. A task that has ended stays as it ended, and an agent has a say only between
+    ACCEPTED and REJECTED, on tasks that were assigned to it.
     """
     task = draft.task(report.task_id)
-    if task is None or task.node_id != node_id:
+    if task is None or task.node_id != node_id or task.status.state < TaskState.ASSIGNED:
         return
-    held = task.status
-    if report.status.state < held.state:
+    held, observed = task.status, report.status.state
+    if observed < held.state or not TaskState.ACCEPTED <= observed <= TaskState.REJECTED:
         return
-    grown = report.status.state > held.state
+    grown = observed > held.state
+    if grown and task.has_ended:
+        return
     status = replace(report.status, at=now if grown else held.at)
     running_at = task.running_at
     if not running_at and status.state == TaskState.RUNNING:

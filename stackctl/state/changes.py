@@ -12,8 +12,9 @@ from msgspec.structs import replace
 
 from stackctl.model import objects, specs
 from stackctl.model.task_state import TaskState
-from stackctl.state import revisions
+from stackctl.state import admission, revisions
 from stackctl.state.cluster import Draft
+from stackctl.state.results import Rejection
 
 
 class _Change(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", omit_defaults=True):
@@ -203,18 +204,21 @@ def apply_change(draft: Draft, change: Change, *, now: float) -> None:
         case CreateTask():
             _create_task(draft, change, now=now)
         case DropTask():
-            if draft.task(change.task_id) is not None:
+            task = draft.task(change.task_id)
+            if task is not None and not task.is_wanted:
                 draft.drop_task(change.task_id)
         case AllocateNetwork() | SetAddressCursor() | SetGateway() | DropNetwork():
             network = draft.networks.get(change.network_id)
             if network is not None:
                 _change_network(draft, network, change)
         case DropConfig():
-            if change.config_id in draft.configs:
-                draft.drop_config(change.config_id)
+            config = draft.configs.get(change.config_id)
+            if config is not None and is_config_unused(draft, config):
+                draft.drop_config(config.id)
         case DropStack():
-            if change.name in draft.stacks:
-                draft.drop_stack(change.name)
+            stack = draft.stacks.get(change.name)
+            if stack is not None and stack.removing:
+                draft.drop_stack(stack.name)
         case _:
             service = draft.services.get(change.service_id)
             if service is not None:
@@ -226,6 +230,8 @@ def _create_task(draft: Draft, change: CreateTask, *, now: float) -> None:
     if service is None or service.removing or draft.task(change.task_id) is not None:
         return
     if change.revision not in service.task_specs:
+        return
+    if change.node_id and change.node_id not in draft.nodes:
         return
     draft.put_task(
         objects.Task(
@@ -241,6 +247,7 @@ def _create_task(draft: Draft, change: CreateTask, *, now: float) -> None:
             created_at=now,
             start_after=change.start_after,
             cause=change.cause,
+            created_version=draft.index,
         )
     )
 
@@ -275,6 +282,7 @@ def _change_task(
                 status.state == TaskState.PENDING
                 and task.is_wanted
                 and change.node_id in draft.nodes
+                and task.node_id in ("", change.node_id)
             ):
                 message = "scheduler assigned task to node"
                 if task.node_id:
@@ -295,7 +303,9 @@ def _change_task(
             if not task.is_wanted:
                 draft.put_task(replace(task, released=True))
         case EndTask():
-            if change.state > status.state:
+            node = draft.nodes.get(task.node_id)
+            is_reachable = node is not None and node.state == objects.NodeState.READY
+            if not task.has_ended and not is_reachable:
                 ended = objects.TaskStatus(
                     state=change.state, at=now, message=change.error, error=change.error
                 )
@@ -320,14 +330,15 @@ def _change_network(
                         )
                     )
         case SetAddressCursor():
-            draft.put_network(replace(network, address_next=change.address_next))
+            draft.put_network(replace(network, address_next=change.address_next), is_quiet=True)
         case SetGateway():
             gateways = {k: v for k, v in network.gateways.items() if k != change.node_id}
             if change.address and change.node_id in draft.nodes:
                 gateways[change.node_id] = change.address
             draft.put_network(replace(network, gateways=gateways))
         case DropNetwork():
-            draft.drop_network(network.id)
+            if network.removing and not is_network_used(draft, network):
+                draft.drop_network(network.id)
 
 
 def _change_service(
@@ -339,14 +350,26 @@ def _change_service(
 ) -> None:
     match change:
         case SetEndpoint():
-            draft.put_service(replace(service, endpoint=change.endpoint))
+            if not _clashes(draft, service, change.endpoint.ports):
+                draft.put_service(replace(service, endpoint=change.endpoint))
         case SetUpdateStatus():
             if service.revision == change.revision:
                 draft.put_service(replace(service, update_status=change.status))
         case RollBackService():
-            if service.revision == change.revision and service.previous_spec is not None:
+            previous = service.previous_spec
+            if (
+                service.revision == change.revision
+                and previous is not None
+                and not _clashes(draft, service, previous.ports)
+            ):
                 draft.put_service(
-                    revisions.rolled_back(service, now=now, message=change.message, swap=False)
+                    revisions.rolled_back(
+                        service,
+                        now=now,
+                        version=draft.index,
+                        message=change.message,
+                        swap=False,
+                    )
                 )
         case ForgetRevisions():
             gone = set(change.revisions) - {service.revision, service.previous_revision}
@@ -358,4 +381,39 @@ def _change_service(
                 )
             )
         case DropService():
-            draft.drop_service(service.id)
+            if service.removing and not draft.tasks_of(service.id):
+                draft.drop_service(service.id)
+
+
+def is_network_used(draft: Draft, network: objects.Network) -> bool:
+    """True while a service is attached to it, might be again after a rollback, or a task still has
+    an address on it.
+    """
+    for service in draft.services.values():
+        known = [*service.task_specs.values(), service.spec.task]
+        if service.previous_spec is not None:
+            known.append(service.previous_spec.task)
+        if any(item.network == network.name for spec in known for item in spec.networks):
+            return True
+    return any(network.id in task.addresses for task in draft.every_task() if not task.has_ended)
+
+
+def is_config_unused(draft: Draft, config: objects.Config) -> bool:
+    """True for a content that is neither what its name means now nor in use by any revision."""
+    if draft.config_ids.get(config.name) == config.id and not config.removing:
+        return False
+    return not any(
+        config.id in by_name.values()
+        for service in draft.services.values()
+        for by_name in service.config_ids.values()
+    )
+
+
+def _clashes(draft: Draft, service: objects.Service, ports: tuple[specs.PortSpec, ...]) -> bool:
+    """True when another service publishes one of the ports: a deploy came in between."""
+    wanted = (replace(service.spec, ports=ports),)
+    try:
+        admission.check_ports(wanted, staying=admission.others_of(draft, service))
+    except Rejection:
+        return not service.removing
+    return False

@@ -176,11 +176,12 @@ class Draft:
         self._service_ids = self._service_ids.delete(service.name)
         self.events.append(Event(Kind.SERVICE, service_id, service_id=service_id))
 
-    def put_network(self, network: objects.Network) -> None:
-        """Stores a network under its id and name."""
+    def put_network(self, network: objects.Network, *, is_quiet: bool = False) -> None:
+        """Stores a network under its id and name; quietly when nobody needs to look again."""
         self._networks = self._networks.set(network.id, self._versioned(network))
         self._network_ids = self._network_ids.set(network.name, network.id)
-        self.events.append(Event(Kind.NETWORK, network.id))
+        if not is_quiet:
+            self.events.append(Event(Kind.NETWORK, network.id))
 
     def drop_network(self, network_id: str) -> None:
         """Forgets a network."""

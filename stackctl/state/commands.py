@@ -154,3 +154,5 @@ def decode_command(entry: bytes) -> Command:
         return _decoder.decode(memoryview(entry)[1:])
     except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
         raise UnknownEntry(str(error)) from error
+    except RecursionError as error:  # no command nests; where exactly it gave up says nothing
+        raise UnknownEntry("entry nested too deeply") from error

@@ -5,17 +5,22 @@ call by call and can stop half-way).
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
 
 from msgspec.structs import replace
 
 from stackctl.model import objects, specs
 from stackctl.model.ids import derive_id
 from stackctl.model.task_state import TaskState
-from stackctl.state import admission, commands, revisions
+from stackctl.state import admission, commands, revisions, spec_checks
 from stackctl.state.cluster import Draft
 from stackctl.state.results import conflict, unknown
 from stackctl.wire import api
+
+PRUNED = "no longer in the file"
+
+Prunable = TypeVar("Prunable", objects.Service, objects.Network, objects.Config)
 
 
 def put_stack(draft: Draft, command: commands.PutStack) -> tuple[int, tuple[api.Change, ...]]:
@@ -79,8 +84,7 @@ def scale_service(draft: Draft, command: commands.ScaleService) -> None:
     service = find_service(draft, command.service_id)
     if service.spec.mode != specs.Mode.REPLICATED:
         raise conflict(f"service {service.name} is global: it has one task on each node")
-    if command.replicas < 0:
-        raise conflict("replicas must not be negative")
+    spec_checks.check_replicas(service.name, command.replicas)
     if service.spec.replicas != command.replicas:
         spec = replace(service.spec, replicas=command.replicas)
         draft.put_service(replace(service, spec=spec, updated_at=command.now))
@@ -89,11 +93,14 @@ def scale_service(draft: Draft, command: commands.ScaleService) -> None:
 def rollback_service(draft: Draft, command: commands.RollbackService) -> None:
     """The operator's rollback; doing it twice toggles between two specs."""
     service = find_service(draft, command.service_id)
-    if service.previous_spec is None:
-        raise conflict(f"service {service.name} does not have a previous spec")
+    admission.check_return(draft, service)
     draft.put_service(
         revisions.rolled_back(
-            service, now=command.now, message="manually requested rollback", swap=True
+            service,
+            now=command.now,
+            version=draft.index,
+            message="manually requested rollback",
+            swap=True,
         )
     )
 
@@ -140,7 +147,8 @@ def _put_config(draft: Draft, spec: specs.ConfigSpec, command: commands.PutStack
     )
     if current_id is None:
         return api.Change(action="create", kind="config", name=spec.name, cause="new in the file")
-    return api.Change(action="update", kind="config", name=spec.name, cause="content changed")
+    cause = "labels changed" if current_id == config_id else "content changed"
+    return api.Change(action="update", kind="config", name=spec.name, cause=cause)
 
 
 def _put_service(draft: Draft, spec: specs.ServiceSpec, command: commands.PutStack) -> api.Change:
@@ -157,7 +165,9 @@ def _put_service(draft: Draft, spec: specs.ServiceSpec, command: commands.PutSta
         draft.put_service(service)
         return api.Change(action="create", kind="service", name=spec.name, cause="new in the file")
     held = draft.services[service_id]
-    service = revisions.updated(held, spec, config_ids=config_ids, now=command.now)
+    service = revisions.updated(
+        held, spec, config_ids=config_ids, now=command.now, version=draft.index
+    )
     if service is held:
         return api.Change(action="unchanged", kind="service", name=spec.name)
     draft.put_service(service)
@@ -178,29 +188,32 @@ def _config_ids(draft: Draft, spec: specs.ServiceSpec) -> Mapping[str, str]:
 
 def _prune(draft: Draft, command: commands.PutStack) -> list[api.Change]:
     spec = command.spec
-    kept = {service.name for service in spec.services}
-    changes = []
-    for service in list(draft.services.values()):
-        if service.stack_name == spec.name and service.name not in kept and not service.removing:
-            mark_service_removed(draft, service, now=command.now, cause="no longer in the file")
-            changes.append(
-                api.Change(
-                    action="remove",
-                    kind="service",
-                    name=service.name,
-                    cause="no longer in the file",
-                )
-            )
-    kept_networks = {network.name for network in spec.networks}
-    for network in list(draft.networks.values()):
-        if network.stack_name == spec.name and network.name not in kept_networks:
-            draft.put_network(replace(network, removing=True))
-            changes.append(
-                api.Change(
-                    action="remove",
-                    kind="network",
-                    name=network.name,
-                    cause="no longer in the file",
-                )
-            )
-    return changes
+    pruned: list[objects.Service | objects.Network | objects.Config] = [
+        *_prunable(spec.name, draft.services.values(), {item.name for item in spec.services}),
+        *_prunable(spec.name, draft.networks.values(), {item.name for item in spec.networks}),
+        *_prunable(spec.name, draft.configs.values(), {item.name for item in spec.configs}),
+    ]
+    changes: dict[tuple[str, str], api.Change] = {}
+    for held in pruned:
+        match held:
+            case objects.Service():
+                kind = "service"
+                mark_service_removed(draft, held, now=command.now, cause=PRUNED)
+            case objects.Network():
+                kind = "network"
+                draft.put_network(replace(held, removing=True))
+            case objects.Config():
+                kind = "config"
+                draft.put_config(replace(held, removing=True), is_current=False)
+        changes[kind, held.name] = api.Change(
+            action="remove", kind=kind, name=held.name, cause=PRUNED
+        )
+    return list(changes.values())
+
+
+def _prunable(stack_name: str, held: Iterable[Prunable], kept: set[str]) -> list[Prunable]:
+    return [
+        item
+        for item in held
+        if item.stack_name == stack_name and item.name not in kept and not item.removing
+    ]

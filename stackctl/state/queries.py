@@ -93,19 +93,25 @@ def list_tasks(
     state: ClusterState, *, service: str = "", stack: str = "", node: str = ""
 ) -> list[api.TaskView]:
     """Tasks, history included; newest first within a name. Raises UnknownName."""
-    wanted: Iterable[objects.Task]
-    if service:
-        wanted = state.tasks_of(find_service(state, service).id).values()
-    elif node:
-        wanted = state.tasks_on(find_node(state, node).id).values()
-    else:
-        wanted = state.tasks.values()
-    views = [
-        task_view(state, task)
+    service_id = find_service(state, service).id if service else ""
+    node_id = find_node(state, node).id if node else ""
+    wanted = _narrowest(state, service_id, node_id)
+    tasks = [
+        task
         for task in wanted
-        if not stack or state.services[task.service_id].stack_name == stack
+        if (not stack or state.services[task.service_id].stack_name == stack)
+        and node_id in ("", task.node_id)
     ]
-    return sorted(views, key=lambda view: (view.name, -view.created_at, view.id))
+    tasks.sort(key=lambda task: (-task.created_version, -task.created_at, task.id))
+    return sorted((task_view(state, task) for task in tasks), key=lambda view: view.name)
+
+
+def _narrowest(state: ClusterState, service_id: str, node_id: str) -> Iterable[objects.Task]:
+    if service_id:
+        return state.tasks_of(service_id).values()
+    if node_id:
+        return state.tasks_on(node_id).values()
+    return state.tasks.values()
 
 
 def list_nodes(

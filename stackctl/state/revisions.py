@@ -15,6 +15,9 @@ from msgspec.structs import replace
 from stackctl.model import objects, specs
 from stackctl.model.objects import UpdateState, UpdateStatus
 
+MOVING_STATES = {UpdateState.UPDATING, UpdateState.ROLLBACK_STARTED}
+PAUSED_STATES = {UpdateState.PAUSED, UpdateState.ROLLBACK_PAUSED}
+
 
 def needs_new_tasks(
     old: specs.ServiceSpec,
@@ -62,27 +65,20 @@ def updated(
     *,
     config_ids: Mapping[str, str],
     now: float,
+    version: int,
 ) -> objects.Service:
     """The service with another spec; an equal spec gives the service unchanged.
 
     A change that needs new tasks starts a rolling update. The previous spec is kept for a rollback,
-    and an unchanged deploy leaves it alone (Swarm loses it then).
+    and an unchanged deploy leaves it alone (Swarm loses it then). A paused update goes on when its
+    spec is deployed again: that is how an operator says that the cause has been mended.
     """
     current_config_ids = service.config_ids.get(service.revision, {})
     replaces_tasks = needs_new_tasks(
         service.spec, spec, old_config_ids=current_config_ids, new_config_ids=config_ids
     )
-    if spec == service.spec and not replaces_tasks:
-        return service
     if not replaces_tasks:
-        return replace(
-            service,
-            spec=spec,
-            task_specs={**service.task_specs, service.revision: spec.task},
-            previous_spec=service.spec,
-            previous_revision=service.revision,
-            updated_at=now,
-        )
+        return _with_small_change(service, spec, now=now, version=version)
     revision = service.revision_last + 1
     return replace(
         service,
@@ -93,15 +89,57 @@ def updated(
         config_ids={**service.config_ids, revision: config_ids},
         previous_spec=service.spec,
         previous_revision=service.revision,
-        update_status=UpdateStatus(
-            state=UpdateState.UPDATING, started_at=now, message="update in progress"
-        ),
+        update_status=_started(now=now, version=version),
         updated_at=now,
     )
 
 
+def _with_small_change(
+    service: objects.Service, spec: specs.ServiceSpec, *, now: float, version: int
+) -> objects.Service:
+    """A change that replaces no task. While an update is unfinished, a rollback must still lead to
+    what ran before that update, not to the failing spec with another number of replicas.
+    """
+    status = service.update_status
+    if status is not None and status.state in PAUSED_STATES:
+        service = replace(service, update_status=_resumed(status, now=now, version=version))
+    if spec == service.spec:
+        return service
+    is_unfinished = status is not None and status.state in MOVING_STATES | PAUSED_STATES
+    previous_spec = service.previous_spec if is_unfinished else service.spec
+    previous_revision = service.previous_revision if is_unfinished else service.revision
+    return replace(
+        service,
+        spec=spec,
+        task_specs={**service.task_specs, service.revision: spec.task},
+        previous_spec=previous_spec,
+        previous_revision=previous_revision,
+        updated_at=now,
+    )
+
+
+def _started(*, now: float, version: int) -> UpdateStatus:
+    return UpdateStatus(
+        state=UpdateState.UPDATING,
+        started_at=now,
+        started_version=version,
+        message="update in progress",
+    )
+
+
+def _resumed(status: UpdateStatus, *, now: float, version: int) -> UpdateStatus:
+    if status.state == UpdateState.PAUSED:
+        return _started(now=now, version=version)
+    return UpdateStatus(
+        state=UpdateState.ROLLBACK_STARTED,
+        started_at=now,
+        started_version=version,
+        message="rollback in progress",
+    )
+
+
 def rolled_back(
-    service: objects.Service, *, now: float, message: str, swap: bool
+    service: objects.Service, *, now: float, version: int, message: str, swap: bool
 ) -> objects.Service:
     """The service with its previous spec.
 
@@ -121,7 +159,10 @@ def rolled_back(
         previous_spec=service.spec if swap else None,
         previous_revision=service.revision if swap else 0,
         update_status=UpdateStatus(
-            state=UpdateState.ROLLBACK_STARTED, started_at=now, message=message
+            state=UpdateState.ROLLBACK_STARTED,
+            started_at=now,
+            started_version=version,
+            message=message,
         ),
         updated_at=now,
     )
@@ -141,6 +182,8 @@ def describe_change(old: objects.Service, new: objects.Service) -> str:
         for name, config_id in sorted(new_configs.items())
         if name in old_configs and old_configs[name] != config_id
     ]
+    if not paths:
+        return "the paused update goes on"
     return "; ".join(paths) + " changed"
 
 

@@ -16,13 +16,20 @@ class AddressPool:
 
     def __init__(self, network: objects.Network, used: set[str]) -> None:
         self.network = network
+        self.is_touched = False
         self._subnet = IPv4Network(network.subnet)
         self._used = used
         self._next = network.address_next
-        self.is_touched = False
+
+    @property
+    def is_full(self) -> bool:
+        """True when no address is left."""
+        return len(self._used) >= self._subnet.num_addresses - 2
 
     def take(self) -> str | None:
         """A free address, or None when the subnet is full."""
+        if self.is_full:
+            return None
         size = self._subnet.num_addresses
         base = int(self._subnet.network_address)
         for step in range(size):
@@ -36,10 +43,6 @@ class AddressPool:
                 self.is_touched = True
                 return address
         return None
-
-    def give_back(self, address: str) -> None:
-        """An address that was taken in this round is not needed after all."""
-        self._used.discard(address)
 
     @property
     def cursor(self) -> int:

@@ -21,14 +21,9 @@ def allocate(decisions: Decisions, services: Iterable[objects.Service]) -> None:
     pools = AddressPools(decisions)
     refusals: dict[str, str] = {}
     for service in services:
-        if service.removing:
-            continue
-        for network in networks_of(decisions, service.spec.task):
-            if not network.vni:
-                refusal = subnets.allocate_network(decisions, network)
-                if refusal:
-                    refusals[network.id] = refusal
-        _settle_endpoint(decisions, service, pools, refusals)
+        if not service.removing:
+            _allocate_networks(decisions, service.spec.task, refusals)
+            _settle_endpoint(decisions, service, pools)
     for task_id in list(decisions.draft.unplaced):
         task = decisions.draft.task(task_id)
         if task is not None and task.status.state == TaskState.NEW:
@@ -68,24 +63,26 @@ def networks_of(decisions: Decisions, spec: specs.TaskSpec) -> list[objects.Netw
     return found
 
 
-def _settle_endpoint(
-    decisions: Decisions,
-    service: objects.Service,
-    pools: AddressPools,
-    refusals: dict[str, str],
+def _allocate_networks(
+    decisions: Decisions, spec: specs.TaskSpec, refusals: dict[str, str]
 ) -> None:
+    """Gives the spec's networks what they lack; `refusals` remembers by network id why not."""
+    for network in networks_of(decisions, spec):
+        if not network.vni and network.id not in refusals:
+            refusal = subnets.allocate_network(decisions, network)
+            if refusal:
+                refusals[network.id] = refusal
+
+
+def _settle_endpoint(decisions: Decisions, service: objects.Service, pools: AddressPools) -> None:
+    """VIPs and ports. While a VIP cannot be had, the service's tasks wait for it and say so."""
     vips: dict[str, str] = {}
     if service.spec.endpoint_mode == specs.EndpointMode.VIP:
         for network in networks_of(decisions, service.spec.task):
             held = service.endpoint.vips.get(network.id)
-            if held:
-                vips[network.id] = held
-            elif network.subnet:
-                address = pools.of(network).take()
-                if address is None:
-                    refusals[network.id] = pools.of(network).describe_full()
-                else:
-                    vips[network.id] = address
+            vip = held or (pools.of(network).take() if network.subnet else None)
+            if vip:
+                vips[network.id] = vip
     ports = settle_ports(decisions.draft, service)
     endpoint = objects.Endpoint(vips=vips, ports=ports)
     if endpoint != service.endpoint:
@@ -93,31 +90,49 @@ def _settle_endpoint(
 
 
 def _allocate_task(
-    decisions: Decisions,
-    task: objects.Task,
-    pools: AddressPools,
-    refusals: Mapping[str, str],
+    decisions: Decisions, task: objects.Task, pools: AddressPools, refusals: dict[str, str]
 ) -> None:
     service = decisions.draft.services[task.service_id]
     spec = service.task_specs.get(task.revision, service.spec.task)
-    taken: dict[str, str] = {}
-    for network in networks_of(decisions, spec):
-        address = pools.of(network).take() if network.subnet else None
-        if address is None:
-            for network_id, held in taken.items():
-                pools.of(decisions.draft.networks[network_id]).give_back(held)
-            reason = refusals.get(network.id) or _why_not(network, pools)
-            if task.status.error != reason:
-                decisions.do(ExplainTask(task_id=task.id, error=reason))
-            return
-        taken[network.id] = address
-    decisions.do(AllocateTask(task_id=task.id, addresses=taken))
+    _allocate_networks(decisions, spec, refusals)
+    networks = networks_of(decisions, spec)
+    if _lacks_vip(service, networks):
+        _settle_endpoint(decisions, service, pools)
+        service = decisions.draft.services[task.service_id]
+    reason = _obstacle(service, networks, pools, refusals)
+    if reason:
+        if task.status.error != reason:
+            decisions.do(ExplainTask(task_id=task.id, error=reason))
+        return
+    addresses = {
+        network.id: address for network in networks if (address := pools.of(network).take())
+    }
+    decisions.do(AllocateTask(task_id=task.id, addresses=addresses))
 
 
-def _why_not(network: objects.Network, pools: AddressPools) -> str:
-    if not network.subnet:
-        return f"network {network.name} has no subnet yet"
-    return pools.of(network).describe_full()
+def _lacks_vip(service: objects.Service, networks: Iterable[objects.Network]) -> bool:
+    """True when the service should have a virtual IP on one of the networks and has none."""
+    if service.spec.endpoint_mode != specs.EndpointMode.VIP:
+        return False
+    attached = {attachment.network for attachment in service.spec.task.networks}
+    return any(
+        network.name in attached and network.id not in service.endpoint.vips for network in networks
+    )
+
+
+def _obstacle(
+    service: objects.Service,
+    networks: Iterable[objects.Network],
+    pools: AddressPools,
+    refusals: Mapping[str, str],
+) -> str:
+    """Why a task cannot have an address on each of the networks, or ""."""
+    for network in networks:
+        if network.id in refusals:
+            return refusals[network.id]
+        if pools.of(network).is_full or _lacks_vip(service, [network]):
+            return pools.of(network).describe_full()
+    return ""
 
 
 def _nodes_by_network(decisions: Decisions) -> dict[str, set[str]]:

@@ -7,15 +7,17 @@ from stackctl.state.cluster import Draft
 
 DYNAMIC_PORTS = range(30000, 32768)
 
+PortKey = tuple[int, str]  # port, protocol
+
 
 def settle_ports(draft: Draft, service: objects.Service) -> tuple[specs.PortSpec, ...]:
     """The service's ports with every ingress port numbered.
 
     A number given before stays as long as target and protocol do. Host-mode ports without a number
-    are the engine's choice.
+    are the engine's choice. A port for which no number is left keeps 0.
     """
-    kept = {(port.target, port.protocol): port.published for port in service.endpoint.ports}
-    taken: set[tuple[int, str]] | None = None
+    kept = _given_before(service)
+    taken: set[PortKey] | None = None
     settled = []
     for port in service.spec.ports:
         if port.published or port.mode == specs.PortMode.HOST:
@@ -23,19 +25,32 @@ def settle_ports(draft: Draft, service: objects.Service) -> tuple[specs.PortSpec
             continue
         if taken is None:
             taken = _taken(draft, service)
-        published = kept.get((port.target, port.protocol), 0)
-        if not published or (published, port.protocol) in taken:
-            published = next(
-                (number for number in DYNAMIC_PORTS if (number, port.protocol) not in taken), 0
-            )
-        taken.add((published, port.protocol))
+        before = kept.get((port.target, port.protocol), [])
+        candidates = (*before, *DYNAMIC_PORTS)
+        published = next(
+            (number for number in candidates if (number, port.protocol) not in taken), 0
+        )
+        if published:
+            taken.add((published, port.protocol))
         settled.append(replace(port, published=published))
     return tuple(settled)
 
 
-def _taken(draft: Draft, service: objects.Service) -> set[tuple[int, str]]:
+def _given_before(service: objects.Service) -> dict[PortKey, list[int]]:
+    """Numbers chosen for the service earlier, by target and protocol, in the order of its ports."""
+    kept: dict[PortKey, list[int]] = {}
+    for port in service.endpoint.ports:
+        if port.mode == specs.PortMode.INGRESS and port.published in DYNAMIC_PORTS:
+            kept.setdefault((port.target, port.protocol), []).append(port.published)
+    return kept
+
+
+def _taken(draft: Draft, service: objects.Service) -> set[PortKey]:
     taken = {(port.published, port.protocol) for port in service.spec.ports if port.published}
     for other in draft.services.values():
         if other.id != service.id:
-            taken |= {(port.published, port.protocol) for port in other.endpoint.ports}
+            taken |= {
+                (port.published, port.protocol)
+                for port in (*other.endpoint.ports, *other.spec.ports)
+            }
     return taken

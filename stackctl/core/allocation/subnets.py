@@ -6,8 +6,9 @@ has, nor another network. VNIs start at 4096, as in Swarm, and are next-fit too:
 network removed a moment ago may still be there.
 """
 
+import contextlib
 from collections.abc import Iterable
-from ipaddress import IPv4Network, ip_network
+from ipaddress import IPv4Network
 
 from stackctl.core.decisions import Decisions
 from stackctl.model import objects
@@ -15,6 +16,7 @@ from stackctl.state.changes import AllocateNetwork
 
 POOL = IPv4Network("10.64.0.0/10")
 SUBNET_PREFIX = 22
+ROUTE_PREFIX_MIN = 8  # wider routes are ways out, not networks of their own
 VNI_FIRST = 4096
 VNI_LAST = (1 << 24) - 1
 
@@ -74,11 +76,16 @@ def free_subnet(taken: list[IPv4Network], *, start: int) -> tuple[IPv4Network, i
 
 
 def _routes(nodes: Iterable[objects.Node]) -> list[IPv4Network]:
-    """Routes that a node had before us; default routes overlap everything and say nothing."""
+    """Routes that a node had before us; default routes overlap everything and say nothing.
+
+    What an agent reports is not checked when it is stored, so a text that is no route is passed
+    over here.
+    """
     found = []
     for node in nodes:
         for text in node.description.routes:
-            route = ip_network(text, strict=False)
-            if isinstance(route, IPv4Network) and route.prefixlen >= 8:
-                found.append(route)
+            with contextlib.suppress(ValueError):
+                route = IPv4Network(text, strict=False)
+                if route.prefixlen >= ROUTE_PREFIX_MIN:
+                    found.append(route)
     return found

@@ -18,26 +18,26 @@ def reconcile(decisions: Decisions, service: objects.Service) -> None:
     """Gives each eligible node its task, and takes it from those that may not have one."""
     parsed = [constraints.parse(text) for text in service.spec.task.placement.constraints]
     slots = slots_of(decisions.draft.tasks_of(service.id).values())
-    kept: set[SlotKey] = set()
+    reachable: set[SlotKey] = set()
     for node in decisions.draft.nodes.values():
-        slot = slots.get(node.id)
+        slot = slots.pop(node.id, None)
         if not all(constraints.is_met(constraint, node) for constraint in parsed):
-            _evict(decisions, slot, f"node {node.hostname} no longer meets the constraints")
+            cause = f"node {node.hostname} no longer meets the constraints"
+            _evict(decisions, service, slot, cause)
         elif node.availability == Availability.DRAIN:
-            _evict(decisions, slot, f"node {node.hostname} is drained")
+            _evict(decisions, service, slot, f"node {node.hostname} is drained")
         elif node.state == NodeState.READY:
-            kept.add(node.id)
             _tend(decisions, service, node, slot)
+            if node.availability == Availability.ACTIVE:
+                reachable.add(node.id)
+    for left_over in slots.values():
+        _forget(decisions, left_over)
     current = decisions.draft.services[service.id]
     after = slots_of(decisions.draft.tasks_of(service.id).values())
     rolling_update.advance(
         decisions,
         current,
-        {
-            key: slot
-            for key, slot in after.items()
-            if key in kept and slot.is_present and _may_change(decisions, key)
-        },
+        {key: slot for key, slot in after.items() if key in reachable and slot.is_present},
     )
 
 
@@ -46,7 +46,7 @@ def _tend(
 ) -> None:
     if node.availability != Availability.ACTIVE:
         if slot is not None:
-            tending.close_ended(decisions, slot)
+            tending.close_ended(decisions, service, slot)
     elif slot is not None and slot.is_present:
         tending.tend(decisions, service, slot)
     else:
@@ -59,11 +59,19 @@ def _tend(
         )
 
 
-def _may_change(decisions: Decisions, key: SlotKey) -> bool:
-    node = decisions.draft.nodes.get(str(key))
-    return node is not None and node.availability == Availability.ACTIVE
-
-
-def _evict(decisions: Decisions, slot: Slot | None, cause: str) -> None:
-    for task in slot.live if slot is not None else ():
+def _evict(decisions: Decisions, service: objects.Service, slot: Slot | None, cause: str) -> None:
+    if slot is None:
+        return
+    for task in slot.live:
         decisions.do(SetDesired(task_id=task.id, desired_state=TaskState.SHUTDOWN, cause=cause))
+    tending.close_ended(decisions, service, slot)
+
+
+def _forget(decisions: Decisions, slot: Slot) -> None:
+    """Nothing is left to run or to remember on a node that was removed."""
+    for task in slot.tasks:
+        decisions.do(
+            SetDesired(
+                task_id=task.id, desired_state=TaskState.REMOVE, cause="its node was removed"
+            )
+        )

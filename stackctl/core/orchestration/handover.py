@@ -8,7 +8,8 @@
 
 Preparing first keeps the gap of stop-first short and spares the old task when the new image is
 missing. A new task that finds no node only because the old one is in its way gets the old one
-stopped.
+stopped, whatever the order: waiting for each other would never end. An old task that has no node
+yet, or whose node is drained and whose successor finds none, is stopped at once.
 """
 
 from stackctl.core.decisions import Decisions
@@ -29,41 +30,77 @@ def hand_over(
     new: objects.Task,
     cause: str,
     order: specs.UpdateOrder,
+    must_go: bool = False,
 ) -> None:
-    """Tells the old task to stop when the new one has come far enough."""
-    if not decisions.is_on_live_node(old):
+    """Tells the old task to stop when the new one has come far enough.
+
+    `must_go`: the old task may not stay even if nobody can take over from it.
+    """
+    if old.status.state < TaskState.ASSIGNED:
+        may_stop = True
+    elif not decisions.is_on_live_node(old):
         may_stop = new.status.state >= TaskState.ASSIGNED
+    elif new.status.state < TaskState.ASSIGNED:
+        is_refused = bool(new.status.error)
+        may_stop = is_refused and (must_go or _is_in_the_way(decisions, service, new, old))
     elif order == specs.UpdateOrder.START_FIRST:
         may_stop = new.status.state == TaskState.RUNNING
     else:
-        is_in_the_way = new.status.state == TaskState.PENDING and schedule.would_fit_without(
-            decisions.draft, service, new, leaving=old
-        )
-        may_stop = new.status.state >= TaskState.READY or is_in_the_way
+        may_stop = new.status.state >= TaskState.READY
     if may_stop:
         decisions.do(SetDesired(task_id=old.id, desired_state=TaskState.SHUTDOWN, cause=cause))
 
 
 def promote(decisions: Decisions, service: objects.Service, slot: Slot) -> None:
     """Lets a prepared task start: its delay is over and no other task of the slot still runs."""
-    for task in slot.live:
-        if task.desired_state != TaskState.READY:
+    tasks = [decisions.draft.task(task.id) or task for task in slot.tasks]
+    for position, task in enumerate(tasks):
+        if task.desired_state != TaskState.READY or task.has_ended:
             continue
         if task.start_after > decisions.now:
             decisions.wake(service.id, task.start_after)
-            continue
-        waits_until = max(task.created_at, task.start_after) + PREDECESSOR_WAIT_SECONDS
-        if decisions.now < waits_until and any(
-            _still_runs(decisions, other) for other in slot.tasks if other.id != task.id
+        elif not _must_wait(
+            decisions, service, older=tasks[:position], newer=tasks[position + 1 :]
         ):
-            decisions.wake(service.id, waits_until)
-            continue
-        decisions.do(SetDesired(task_id=task.id, desired_state=TaskState.RUNNING))
+            decisions.do(SetDesired(task_id=task.id, desired_state=TaskState.RUNNING))
 
 
-def _still_runs(decisions: Decisions, task: objects.Task) -> bool:
+def still_runs(decisions: Decisions, task: objects.Task) -> bool:
+    """True when its container may be running where it can be reached."""
     return (
         not task.has_ended
         and task.status.state >= TaskState.ASSIGNED
         and decisions.is_on_live_node(task)
+    )
+
+
+def _must_wait(
+    decisions: Decisions,
+    service: objects.Service,
+    *,
+    older: list[objects.Task],
+    newer: list[objects.Task],
+) -> bool:
+    """A wanted predecessor is waited for without limit: it has not been told to stop yet, perhaps
+    because a large image is still being fetched. One that was told is waited for a minute.
+    """
+    if any(task.is_wanted and still_runs(decisions, task) for task in older):
+        return True
+    stopping = [
+        task for task in (*older, *newer) if not task.is_wanted and still_runs(decisions, task)
+    ]
+    waits_until = max(
+        (task.desired_at + PREDECESSOR_WAIT_SECONDS for task in stopping), default=0.0
+    )
+    if decisions.now < waits_until:
+        decisions.wake(service.id, waits_until)
+        return True
+    return False
+
+
+def _is_in_the_way(
+    decisions: Decisions, service: objects.Service, new: objects.Task, old: objects.Task
+) -> bool:
+    return new.status.state == TaskState.PENDING and schedule.would_fit_without(
+        decisions.draft, service, new, leaving=old
     )

@@ -59,7 +59,12 @@ def _is_gone(decisions: Decisions, task: objects.Task) -> bool:
 
 def _trim_history(decisions: Decisions, service: objects.Service) -> None:
     limit = max(HISTORY_LIMIT, service.spec.task.restart.attempts_max + 1)
-    for slot in slots_of(decisions.draft.tasks_of(service.id).values()).values():
+    tasks = decisions.draft.tasks_of(service.id)
+    if len(tasks) <= limit:
+        return
+    for slot in slots_of(tasks.values()).values():
+        if len(slot.tasks) <= limit:
+            continue
         history = [task for task in slot.tasks if task.has_ended and not task.is_wanted]
         for task in history[: max(len(history) - limit, 0)]:
             decisions.do(DropTask(task_id=task.id))

@@ -1,10 +1,11 @@
 """Replicated services: as many slots as replicas.
 
-Scaling up takes the lowest free slot numbers. Scaling down takes from the node with most tasks of
-the service, prefers slots that are not running, then higher numbers (Swarm's rule).
+Scaling up takes the lowest free slot numbers. Scaling down takes first what has no node, then from
+the node with most tasks of the service, prefers slots that are not running, then higher numbers
+(Swarm's rule, except that Swarm counts tasks without a node as a node of their own).
 """
 
-from collections import Counter
+import heapq
 
 from stackctl.core.decisions import Decisions
 from stackctl.core.orchestration import rolling_update, tending
@@ -19,9 +20,13 @@ def reconcile(decisions: Decisions, service: objects.Service) -> None:
     present = _present(decisions, service)
     surplus = len(present) - service.spec.replicas
     if surplus > 0:
-        _remove(decisions, service, present, surplus)
-    for slot in _present(decisions, service):
-        tending.tend(decisions, service, slot)
+        present = _remove(decisions, service, present, surplus)
+    moves_left = _moves_left(decisions, service, present)
+    for slot in present:
+        is_own_move = _begins_to_move(decisions, service, slot)
+        may_move = not is_own_move or moves_left > 0
+        tending.tend(decisions, service, slot, may_move=may_move)
+        moves_left -= is_own_move and may_move
     if surplus < 0:
         _add(decisions, service, present, -surplus)
     current = decisions.draft.services[service.id]
@@ -35,9 +40,29 @@ def _present(decisions: Decisions, service: objects.Service) -> list[Slot]:
     return [slot for slot in slots.values() if slot.is_present]
 
 
+def _moves_left(decisions: Decisions, service: objects.Service, present: list[Slot]) -> int:
+    """How many more slots may begin to leave nodes that no longer meet the constraints.
+
+    During an update none: it replaces them one after another anyway.
+    """
+    if not service.spec.task.placement.constraints or rolling_update.is_moving(service):
+        return 0
+    moving = sum(
+        1 for slot in present if len(slot.live) > 1 and tending.is_moving(decisions, service, slot)
+    )
+    return (service.spec.update.parallelism or len(present)) - moving
+
+
+def _begins_to_move(decisions: Decisions, service: objects.Service, slot: Slot) -> bool:
+    """True for a slot that only its constraints drive away, and that has not begun to go."""
+    if not service.spec.task.placement.constraints or len(slot.live) != 1:
+        return False
+    return tending.must_move(decisions, service, slot.live[0])
+
+
 def _add(decisions: Decisions, service: objects.Service, present: list[Slot], count: int) -> None:
     taken = {slot.key for slot in present}
-    is_first = not taken
+    is_first = not taken and service.updated_at == service.created_at
     number = 0
     while count:
         number += 1
@@ -50,19 +75,41 @@ def _add(decisions: Decisions, service: objects.Service, present: list[Slot], co
 
 def _remove(
     decisions: Decisions, service: objects.Service, present: list[Slot], count: int
-) -> None:
-    crowd = Counter(slot.latest.node_id for slot in present)
-    remaining = list(present)
+) -> list[Slot]:
+    """Takes slots away; returns those that stay."""
+    victims = {slot.key for slot in _victims(present, count)}
     cause = f"scaled to {service.spec.replicas}"
-    for _ in range(count):
-        victim = max(remaining, key=lambda slot: _removal_rank(slot, crowd))
-        remaining.remove(victim)
-        crowd[victim.latest.node_id] -= 1
-        for task in victim.tasks:
+    for slot in present:
+        for task in slot.tasks if slot.key in victims else ():
             decisions.do(SetDesired(task_id=task.id, desired_state=TaskState.REMOVE, cause=cause))
+    return [slot for slot in present if slot.key not in victims]
 
 
-def _removal_rank(slot: Slot, crowd: Counter[str]) -> tuple[bool, int, int]:
+def _victims(present: list[Slot], count: int) -> list[Slot]:
+    by_node: dict[str, list[Slot]] = {}
+    for slot in sorted(present, key=_removal_rank):
+        by_node.setdefault(slot.node_id, []).append(slot)
+    victims: list[Slot] = []
+    placeless = by_node.pop("", [])
+    while placeless and len(victims) < count:
+        victims.append(placeless.pop())
+    heap = [_node_rank(node_id, slots) for node_id, slots in by_node.items()]
+    heapq.heapify(heap)
+    while len(victims) < count:
+        node_id = heapq.heappop(heap)[-1]
+        slots = by_node[node_id]
+        victims.append(slots.pop())
+        if slots:
+            heapq.heappush(heap, _node_rank(node_id, slots))
+    return victims
+
+
+def _node_rank(node_id: str, slots: list[Slot]) -> tuple[int, tuple[bool, int], str]:
+    """The node with most slots first; of equal ones that whose next victim is the better one."""
+    is_idle, number = _removal_rank(slots[-1])
+    return (-len(slots), (not is_idle, -number), node_id)
+
+
+def _removal_rank(slot: Slot) -> tuple[bool, int]:
     is_running = any(task.status.state == TaskState.RUNNING for task in slot.live)
-    number = slot.key if isinstance(slot.key, int) else 0
-    return (not is_running, crowd[slot.latest.node_id], number)
+    return (not is_running, slot.key if isinstance(slot.key, int) else 0)

@@ -7,8 +7,12 @@ slot being done and the next one beginning.
 
 A slot has failed when one of its tasks of this revision ended by itself before it ran, or within
 `monitor_seconds` after. The action is taken when failed slots / all slots is strictly greater than
-`max_failure_ratio`. A rollback returns to the previous spec with that spec's rollback policy, and
-touches only slots that have left it; a failing rollback pauses.
+`max_failure_ratio`; a failed slot that is tolerated holds up nobody, it restarts by its own policy.
+A rollback returns to the previous spec with that spec's rollback policy, and touches only slots
+that have left it; a failing rollback pauses.
+
+A slot that was out of reach during an update (its node was down or paused) is brought to the
+current revision when it can be reached again, by the same order and parallelism.
 """
 
 from collections.abc import Mapping
@@ -16,15 +20,15 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from stackctl.core.decisions import Decisions
-from stackctl.core.orchestration import restarts
+from stackctl.core.orchestration import handover
 from stackctl.core.orchestration.slots import Slot, SlotKey, ended_by_itself
 from stackctl.model import objects, specs
 from stackctl.model.objects import UpdateState, UpdateStatus
 from stackctl.model.task_state import TaskState
+from stackctl.state import admission
 from stackctl.state.changes import CreateTask, RollBackService, SetUpdateStatus
-
-MOVING = (UpdateState.UPDATING, UpdateState.ROLLBACK_STARTED)
-PAUSED = (UpdateState.PAUSED, UpdateState.ROLLBACK_PAUSED)
+from stackctl.state.results import Rejection
+from stackctl.state.revisions import MOVING_STATES, PAUSED_STATES
 
 
 def policy_of(service: objects.Service) -> specs.UpdatePolicy:
@@ -43,30 +47,68 @@ def revision_for_replacement(service: objects.Service, last: objects.Task) -> in
     A paused update must not creep on through restarts: an untouched slot keeps its revision.
     """
     status = service.update_status
-    is_paused = status is not None and status.state in PAUSED
+    is_paused = status is not None and status.state in PAUSED_STATES
     if is_paused and last.revision in service.task_specs:
         return last.revision
     return service.revision
 
 
+def is_moving(service: objects.Service) -> bool:
+    """True while the service is in an update or a rollback that goes on."""
+    return service.update_status is not None and service.update_status.state in MOVING_STATES
+
+
+def is_dirty(service: objects.Service, slot: Slot) -> bool:
+    """True when nobody has begun to bring the slot to the current revision."""
+    newest = slot.live[-1] if slot.live else slot.latest
+    return newest.revision != service.revision
+
+
 def advance(decisions: Decisions, service: objects.Service, slots: Mapping[SlotKey, Slot]) -> None:
     """One step of the service's update, if it is in one. `slots` are the present ones."""
     status = service.update_status
-    if status is None or status.state not in MOVING:
+    if status is not None and status.state in PAUSED_STATES:
         return
     policy = policy_of(service)
+    if status is None or status.state not in MOVING_STATES:
+        _catch_up(decisions, service, policy, slots)
+        return
     failed = {
         str(key) for key, slot in slots.items() if _has_failed(service, status, policy, slot)
     } | set(status.failed_slots)
     total = max(status.slots, len(slots))
-    if failed != set(status.failed_slots) or total != status.slots:
-        status = replace(status, failed_slots=tuple(sorted(failed)), slots=total)
+    if failed != set(status.failed_slots):
+        status = replace(
+            status, failed_slots=tuple(sorted(failed)), failed_at=decisions.now, slots=total
+        )
+        _set(decisions, service, status)
+    elif total != status.slots:
+        status = replace(status, slots=total)
         _set(decisions, service, status)
     is_watched = policy.failure_action != specs.FailureAction.CONTINUE
     if is_watched and len(failed) > policy.max_failure_ratio * total:
         _fail(decisions, service, status, policy, slots)
         return
     _begin_slots(decisions, service, policy, status, slots)
+
+
+def _catch_up(
+    decisions: Decisions,
+    service: objects.Service,
+    policy: specs.UpdatePolicy,
+    slots: Mapping[SlotKey, Slot],
+) -> None:
+    dirty = [slot for slot in slots.values() if is_dirty(service, slot)]
+    if not dirty:
+        return
+    under_way = sum(
+        1
+        for slot in slots.values()
+        if len(slot.live) > 1 and slot.live[-1].status.state != TaskState.RUNNING
+    )
+    room = (policy.parallelism or len(dirty)) - under_way
+    for slot in dirty[: max(room, 0)]:
+        _begin(decisions, service, policy, slot)
 
 
 def _begin_slots(
@@ -76,13 +118,15 @@ def _begin_slots(
     status: UpdateStatus,
     slots: Mapping[SlotKey, Slot],
 ) -> None:
-    dirty = [slot for slot in slots.values() if _is_dirty(service, slot)]
+    dirty = [slot for slot in slots.values() if is_dirty(service, slot)]
     under_way = 0
     next_at = 0.0
     for slot in slots.values():
-        done_at = _done_at(service, policy, status, slot)
+        if is_dirty(service, slot):
+            continue
+        done_at = _done_at(policy, status, slot)
         if done_at is None:
-            under_way += 0 if _is_dirty(service, slot) else 1
+            under_way += 1
         elif done_at > decisions.now:
             under_way += 1
             decisions.wake(service.id, done_at)
@@ -96,32 +140,16 @@ def _begin_slots(
         decisions.wake(service.id, next_at)
         return
     room = (policy.parallelism or len(dirty)) - under_way
-    ready = [slot for slot in dirty if _may_begin(decisions, service, slot)]
-    for slot in ready[: max(room, 0)]:
+    for slot in dirty[: max(room, 0)]:
         _begin(decisions, service, policy, slot)
-
-
-def _may_begin(decisions: Decisions, service: objects.Service, slot: Slot) -> bool:
-    """False while the slot's last attempt at this revision waits for its restart delay."""
-    last = slot.latest
-    if last.revision != service.revision or not ended_by_itself(last):
-        return True
-    verdict = restarts.decide_restart(slot, service.spec.task.restart)
-    if isinstance(verdict, restarts.Spent):
-        return False
-    if verdict.at > decisions.now:
-        decisions.wake(service.id, verdict.at)
-        return False
-    return True
 
 
 def _begin(
     decisions: Decisions, service: objects.Service, policy: specs.UpdatePolicy, slot: Slot
 ) -> None:
     starts_first = policy.order == specs.UpdateOrder.START_FIRST
-    nobody_to_wait_for = not any(decisions.is_on_live_node(task) for task in slot.live)
+    nobody_to_wait_for = not any(handover.still_runs(decisions, task) for task in slot.tasks)
     desired = TaskState.RUNNING if starts_first or nobody_to_wait_for else TaskState.READY
-    is_node = isinstance(slot.key, str)
     decisions.do(
         CreateTask(
             task_id=decisions.new_id(),
@@ -130,7 +158,7 @@ def _begin(
             revision=service.revision,
             cause=_cause(service),
             desired_state=desired,
-            node_id=str(slot.key) if is_node else "",
+            node_id=slot.key if isinstance(slot.key, str) else "",
         )
     )
 
@@ -142,24 +170,19 @@ def _cause(service: objects.Service) -> str:
     return f"update to revision {service.revision}"
 
 
-def _is_dirty(service: objects.Service, slot: Slot) -> bool:
-    """True when nobody has begun to bring the slot to the current revision."""
-    newest = slot.live[-1] if slot.live else slot.latest
-    return newest.revision != service.revision
-
-
-def _done_at(
-    service: objects.Service, policy: specs.UpdatePolicy, status: UpdateStatus, slot: Slot
-) -> float | None:
-    """When the slot is done (perhaps in the future), or None while that is not known."""
+def _done_at(policy: specs.UpdatePolicy, status: UpdateStatus, slot: Slot) -> float | None:
+    """When a slot that is not dirty is done (perhaps in the future), or None while that is not
+    known.
+    """
+    if str(slot.key) in status.failed_slots:
+        return status.failed_at
     if not slot.live:
-        is_spent = slot.latest.revision == service.revision and ended_by_itself(slot.latest)
-        return slot.latest.status.at if is_spent else None
+        return slot.latest.status.at if ended_by_itself(slot.latest) else None
     newest = slot.live[-1]
-    if newest.revision != service.revision or newest.status.state != TaskState.RUNNING:
+    if newest.status.state != TaskState.RUNNING:
         return None
-    if newest.running_at < status.started_at:
-        return newest.running_at
+    if newest.created_version < status.started_version:
+        return status.started_at
     return newest.running_at + policy.monitor_seconds
 
 
@@ -175,7 +198,8 @@ def _failed_in_update(
     policy: specs.UpdatePolicy,
     task: objects.Task,
 ) -> bool:
-    if task.revision != service.revision or task.created_at < status.started_at:
+    is_of_update = task.created_version >= status.started_version
+    if task.revision != service.revision or not is_of_update:
         return False
     if not ended_by_itself(task):
         return False
@@ -204,32 +228,43 @@ def _fail(
         )
         _set(decisions, service, paused)
         return
-    wants_rollback = policy.failure_action == specs.FailureAction.ROLLBACK
-    if wants_rollback and service.previous_spec is not None:
-        decisions.do(
-            RollBackService(
-                service_id=service.id,
-                revision=service.revision,
-                message=f"update rolled back {reason}",
+    if policy.failure_action == specs.FailureAction.ROLLBACK and service.previous_spec is not None:
+        obstacle = _obstacle(decisions, service)
+        if not obstacle:
+            decisions.do(
+                RollBackService(
+                    service_id=service.id,
+                    revision=service.revision,
+                    message=f"update rolled back {reason}",
+                )
             )
-        )
-        return
-    _set(
-        decisions,
-        service,
-        replace(status, state=UpdateState.PAUSED, message=f"update paused {reason}"),
-    )
+            return
+        reason = f"{reason}; it cannot be rolled back: {obstacle}"
+    paused = replace(status, state=UpdateState.PAUSED, message=f"update paused {reason}")
+    _set(decisions, service, paused)
+
+
+def _obstacle(decisions: Decisions, service: objects.Service) -> str:
+    """Why the previous spec cannot come back, or ""."""
+    try:
+        admission.check_return(decisions.draft, service)
+    except Rejection as rejection:
+        return rejection.error.message
+    return ""
 
 
 def _complete(decisions: Decisions, service: objects.Service, status: UpdateStatus) -> None:
     is_rollback = status.state == UpdateState.ROLLBACK_STARTED
+    message = "rollback completed" if is_rollback else "update completed"
+    if status.failed_slots:
+        message = f"{message}; {len(status.failed_slots)} of {status.slots} slots failed"
     _set(
         decisions,
         service,
         replace(
             status,
             state=UpdateState.ROLLBACK_COMPLETED if is_rollback else UpdateState.COMPLETED,
-            message="rollback completed" if is_rollback else "update completed",
+            message=message,
             completed_at=decisions.now,
         ),
     )

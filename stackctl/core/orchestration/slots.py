@@ -2,7 +2,10 @@
 
 A replicated service has numbered slots, a global one has a slot per node. A slot is present as long
 as somebody wants a task in it, or its last task ended and its policy forbids another (a spent
-slot): only a task told to REMOVE gives its slot back.
+slot): a slot is given back when all its tasks are told to REMOVE. Single tasks told to REMOVE were
+withdrawn; what becomes of their slot does not depend on them.
+
+The order of a slot's tasks is that of the log, not of their times: clocks of two leaders differ.
 """
 
 from collections.abc import Iterable
@@ -18,28 +21,27 @@ ENDED_BY_THEMSELVES = (TaskState.COMPLETE, TaskState.FAILED, TaskState.REJECTED)
 
 
 class Slot(msgspec.Struct, frozen=True):
-    """The tasks of one slot, oldest first."""
+    """The tasks of one slot, oldest first; `live` are those that are wanted and have not ended."""
 
     key: SlotKey
     tasks: tuple[objects.Task, ...]
-
-    @property
-    def live(self) -> tuple[objects.Task, ...]:
-        """Wanted and not ended, oldest first."""
-        return tuple(task for task in self.tasks if task.is_wanted and not task.has_ended)
+    live: tuple[objects.Task, ...]
 
     @property
     def latest(self) -> objects.Task:
-        """The newest task."""
-        return self.tasks[-1]
+        """The newest task that was not withdrawn."""
+        kept = [task for task in self.tasks if task.desired_state < TaskState.REMOVE]
+        return (kept or self.tasks)[-1]
 
     @property
     def is_present(self) -> bool:
         """True while the slot counts as one of the service's."""
-        return (
-            any(task.is_wanted for task in self.tasks)
-            or self.latest.desired_state == TaskState.SHUTDOWN
-        )
+        return any(task.desired_state < TaskState.REMOVE for task in self.tasks)
+
+    @property
+    def node_id(self) -> str:
+        """The node that the slot's tasks are on, "" while none was chosen."""
+        return next((task.node_id for task in reversed(self.live) if task.node_id), "")
 
 
 def slots_of(tasks: Iterable[objects.Task]) -> dict[SlotKey, Slot]:
@@ -47,8 +49,15 @@ def slots_of(tasks: Iterable[objects.Task]) -> dict[SlotKey, Slot]:
     grouped: dict[SlotKey, list[objects.Task]] = {}
     for task in tasks:
         grouped.setdefault(task.slot or task.node_id, []).append(task)
+    for members in grouped.values():
+        if len(members) > 1:
+            members.sort(key=_age)
     return {
-        key: Slot(key, tuple(sorted(grouped[key], key=_age)))
+        key: Slot(
+            key,
+            tuple(grouped[key]),
+            tuple(task for task in grouped[key] if task.is_wanted and not task.has_ended),
+        )
         for key in sorted(grouped, key=lambda key: (isinstance(key, str), key))
     }
 
@@ -58,5 +67,5 @@ def ended_by_itself(task: objects.Task) -> bool:
     return task.status.state in ENDED_BY_THEMSELVES
 
 
-def _age(task: objects.Task) -> tuple[float, str]:
-    return (task.created_at, task.id)
+def _age(task: objects.Task) -> tuple[int, float, str]:
+    return (task.created_version, task.created_at, task.id)

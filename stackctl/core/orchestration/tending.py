@@ -4,6 +4,10 @@ A task is lost when its node is DOWN; it must leave when its node is drained or 
 constraints. A lost task is told to stop only when its replacement has a node: one that nobody else
 can run (it is bound to the lost node) simply goes on when the node returns, and the waiting
 replacement is withdrawn.
+
+A drained node is emptied in any case, as its operator asked. Tasks that no longer meet the
+constraints leave as in a rolling update, `parallelism` at a time, and only for a node that takes
+them: a deploy that changes nothing but a constraint must not stop a service.
 """
 
 import msgspec
@@ -21,17 +25,22 @@ class Leaving(msgspec.Struct, frozen=True):
     """Why a task cannot stay where it is."""
 
     cause: str
-    is_lost: bool  # its node does not answer
+    is_lost: bool = False  # its node does not answer
+    is_ordered: bool = False  # its node is drained
 
 
-def tend(decisions: Decisions, service: objects.Service, slot: Slot) -> None:
-    """Decides what one slot needs now."""
-    close_ended(decisions, slot)
+def tend(
+    decisions: Decisions, service: objects.Service, slot: Slot, *, may_move: bool = True
+) -> None:
+    """Decides what one slot needs now. `may_move` allows it to begin to leave a node that no longer
+    meets the constraints.
+    """
+    close_ended(decisions, service, slot)
     live = slot.live
     leaving = {task.id: why for task in live if (why := _leaving(decisions, service, task))}
     staying = [task for task in live if task.id not in leaving]
     if not staying:
-        _fill(decisions, service, slot, leaving)
+        _fill(decisions, service, slot, leaving, may_move=may_move)
         return
     newest = _choose(service, staying)
     for withdrawn in staying[staying.index(newest) + 1 :]:
@@ -42,13 +51,32 @@ def tend(decisions: Decisions, service: objects.Service, slot: Slot) -> None:
         decisions.do(SetDesired(task_id=newest.id, desired_state=TaskState.REMOVE, cause=cause))
         return
     order = rolling_update.policy_of(service).order
-    for old in live:
-        if old.id == newest.id or old.created_at > newest.created_at:
-            continue
+    for old in live[: live.index(newest)]:
         why = leaving.get(old.id)
-        cause = why.cause if why else f"replaced by revision {newest.revision}"
-        handover.hand_over(decisions, service, old=old, new=newest, cause=cause, order=order)
+        handover.hand_over(
+            decisions,
+            service,
+            old=old,
+            new=newest,
+            cause=why.cause if why else f"replaced by revision {newest.revision}",
+            order=order,
+            must_go=why is not None and why.is_ordered,
+        )
     handover.promote(decisions, service, slot)
+
+
+def is_moving(decisions: Decisions, service: objects.Service, slot: Slot) -> bool:
+    """True while a slot is on its way from a node that no longer meets the constraints."""
+    newest = slot.live[-1]
+    return newest.status.state != TaskState.RUNNING and any(
+        must_move(decisions, service, task) for task in slot.live[:-1]
+    )
+
+
+def must_move(decisions: Decisions, service: objects.Service, task: objects.Task) -> bool:
+    """True when only the constraints drive the task from its node."""
+    why = _leaving(decisions, service, task)
+    return why is not None and not why.is_lost and not why.is_ordered
 
 
 def create_task(
@@ -76,17 +104,17 @@ def create_task(
     )
 
 
-def close_ended(decisions: Decisions, slot: Slot) -> None:
-    """Nobody wants an ended task any longer: it is history."""
+def close_ended(decisions: Decisions, service: objects.Service, slot: Slot) -> None:
+    """Nobody wants an ended task any longer: it is history. The last one says why none follows."""
     for task in slot.tasks:
         if task.has_ended and task.is_wanted:
-            decisions.do(
-                SetDesired(
-                    task_id=task.id,
-                    desired_state=TaskState.SHUTDOWN,
-                    cause=restarts.describe_end(task),
-                )
-            )
+            cause = restarts.describe_end(task)
+            if not slot.live and task.id == slot.latest.id and ended_by_itself(task):
+                verdict = restarts.decide_restart(slot, service.spec.task.restart)
+                is_replaced = rolling_update.revision_for_replacement(service, task)
+                if isinstance(verdict, restarts.Spent) and is_replaced == task.revision:
+                    cause = f"{cause}; not restarted: {verdict.reason}"
+            decisions.do(SetDesired(task_id=task.id, desired_state=TaskState.SHUTDOWN, cause=cause))
 
 
 def _fill(
@@ -94,32 +122,35 @@ def _fill(
     service: objects.Service,
     slot: Slot,
     leaving: dict[str, Leaving],
+    *,
+    may_move: bool,
 ) -> None:
     if leaving:
-        _replace_leaving(decisions, service, slot, leaving)
+        why = leaving[slot.live[-1].id]
+        if why.is_lost or why.is_ordered or may_move:
+            _replace_leaving(decisions, service, slot, why)
         return
     last = slot.latest
     if last.desired_state == TaskState.REMOVE:
         return
     revision = rolling_update.revision_for_replacement(service, last)
     if not ended_by_itself(last):
-        cause = last.end_cause or restarts.describe_end(last)
-        still_stops = not last.has_ended and decisions.is_on_live_node(last)
+        still_stops = any(handover.still_runs(decisions, task) for task in slot.tasks)
         create_task(
             decisions,
             service,
             slot.key,
-            cause=cause,
+            cause=_why_again(decisions, slot.key, last),
             revision=revision,
             desired_state=TaskState.READY if still_stops else TaskState.RUNNING,
         )
         return
-    is_new_spec = revision != last.revision
+    if revision != last.revision:
+        cause = f"{restarts.describe_end(last)}; revision {revision} is current"
+        create_task(decisions, service, slot.key, cause=cause, revision=revision)
+        return
     verdict = restarts.decide_restart(slot, service.spec.task.restart)
     if isinstance(verdict, restarts.Spent):
-        if is_new_spec:
-            cause = f"{restarts.describe_end(last)}; new revision"
-            create_task(decisions, service, slot.key, cause=cause, revision=revision)
         return
     waits = verdict.at > decisions.now
     create_task(
@@ -135,14 +166,18 @@ def _fill(
         decisions.wake(service.id, verdict.at)
 
 
+def _why_again(decisions: Decisions, key: SlotKey, last: objects.Task) -> str:
+    """Why a slot gets another task although its last one was told to end."""
+    node = decisions.draft.nodes.get(key) if isinstance(key, str) else None
+    if node is not None:
+        return f"node {node.hostname} is eligible"
+    return last.end_cause or restarts.describe_end(last)
+
+
 def _replace_leaving(
-    decisions: Decisions,
-    service: objects.Service,
-    slot: Slot,
-    leaving: dict[str, Leaving],
+    decisions: Decisions, service: objects.Service, slot: Slot, why: Leaving
 ) -> None:
     newest = slot.live[-1]
-    why = leaving[newest.id]
     if newest.status.state < TaskState.ASSIGNED:
         return
     revision = rolling_update.revision_for_replacement(service, newest)
@@ -183,10 +218,10 @@ def _leaving(decisions: Decisions, service: objects.Service, task: objects.Task)
     if node.state == NodeState.DOWN:
         return Leaving(f"node {node.hostname} is down", is_lost=True)
     if node.availability == Availability.DRAIN:
-        return Leaving(f"node {node.hostname} is drained", is_lost=False)
+        return Leaving(f"node {node.hostname} is drained", is_ordered=True)
     for text in service.spec.task.placement.constraints:
         if not constraints.is_met(constraints.parse(text), node):
-            return Leaving(f"node {node.hostname} no longer meets {text}", is_lost=False)
+            return Leaving(f"node {node.hostname} no longer meets {text}")
     return None
 
 

@@ -9,7 +9,7 @@ logarithm.
 
 import heapq
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from stackctl.core.decisions import Decisions
 from stackctl.core.scheduling import capacity, filters
@@ -35,8 +35,7 @@ def schedule(decisions: Decisions) -> None:
     rooms = capacity.rooms(decisions.draft)
     for (service_id, revision, _), tasks in groups.items():
         service = decisions.draft.services[service_id]
-        preassigned = tasks[0].node_id
-        nodes = [rooms[preassigned]] if preassigned in rooms else list(rooms.values())
+        nodes = _candidates(rooms, tasks[0])
         placement = _Placement(
             decisions.draft, service, revision=revision, nodes=nodes, now=decisions.now
         )
@@ -51,8 +50,17 @@ def would_fit_without(
     rooms = capacity.rooms(draft, without=leaving.id)
     counts = _tasks_per_node(draft, service)
     counts[leaving.node_id] -= 1
-    nodes = [rooms[task.node_id]] if task.node_id in rooms else list(rooms.values())
-    return any(not filters.first_refusal(room, demand, counts[room.node.id]) for room in nodes)
+    return any(
+        not filters.first_refusal(room, demand, counts[room.node.id])
+        for room in _candidates(rooms, task)
+    )
+
+
+def _candidates(rooms: Mapping[str, NodeRoom], task: objects.Task) -> list[NodeRoom]:
+    """The nodes to choose from; for a task of a global service only its own."""
+    if task.node_id:
+        return [rooms[task.node_id]] if task.node_id in rooms else []
+    return list(rooms.values())
 
 
 class _Placement:
@@ -158,8 +166,14 @@ def _pending(draft: Draft) -> Iterator[objects.Task]:
 
 
 def _demand(service: objects.Service, revision: int) -> filters.Demand:
+    """What tasks of a revision need. Ports belong to the service, not to the task spec: those of
+    the previous revision stand in the previous spec.
+    """
     spec = service.task_specs.get(revision, service.spec.task)
-    return filters.demand_of(spec, revisions.host_ports(service.spec))
+    owner = service.spec
+    if service.previous_spec is not None and revision == service.previous_revision:
+        owner = service.spec if revision == service.revision else service.previous_spec
+    return filters.demand_of(spec, revisions.host_ports(owner))
 
 
 def _tasks_per_node(draft: Draft, service: objects.Service) -> Counter[str]:

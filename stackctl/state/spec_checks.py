@@ -1,0 +1,156 @@
+"""Checks of one stack by itself: whatever decisions rely on is refused here in words, or holds.
+
+The compose reader finds most of this earlier, with file and line. The API also takes specs from
+programs, and one bad value that reached the state would stop every round of every leader.
+"""
+
+import math
+from collections.abc import Iterable
+from ipaddress import IPv4Network
+
+from stackctl.model import constraints, specs
+from stackctl.state.results import Rejection
+
+REPLICAS_MAX = 100_000  # one mistyped number must not fill the log and the memory of all managers
+PROTOCOLS = ("tcp", "udp", "sctp")
+PORT_LAST = 65535
+SUBNET_PREFIX_MAX = 29  # smaller ones have no room for a gateway on each node beside tasks
+
+
+def check_spec(spec: specs.StackSpec) -> None:
+    """Raises Rejection for the first thing in the stack that cannot be carried out."""
+    _check_unique("service", (service.name for service in spec.services))
+    _check_unique("network", (network.name for network in spec.networks))
+    _check_unique("config", (config.name for config in spec.configs))
+    for network in spec.networks:
+        _check_subnet(network)
+    for service in spec.services:
+        _check_service(spec, service)
+
+
+def check_replicas(service_name: str, replicas: int) -> None:
+    """Raises Rejection for a number of replicas that no cluster can have."""
+    if replicas < 0:
+        raise _refused(service_name, "replicas must not be negative")
+    if replicas > REPLICAS_MAX:
+        raise _refused(service_name, f"{replicas} replicas; the most is {REPLICAS_MAX}")
+
+
+def _check_unique(kind: str, names: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if not name:
+            raise Rejection("input", f"a {kind} without a name", exit_code=2)
+        if name in seen:
+            raise Rejection("input", f"{kind} {name} is defined twice", exit_code=2)
+        seen.add(name)
+
+
+def _check_subnet(network: specs.NetworkSpec) -> None:
+    if not network.subnet:
+        return
+    try:
+        subnet = IPv4Network(network.subnet)
+    except ValueError as error:
+        raise Rejection("input", f"network {network.name}: {error}", exit_code=2) from error
+    if subnet.prefixlen > SUBNET_PREFIX_MAX:
+        raise Rejection(
+            "input",
+            f"network {network.name}: subnet {subnet} is too small",
+            hint=f"use a prefix of at most /{SUBNET_PREFIX_MAX}",
+            exit_code=2,
+        )
+
+
+def _check_service(stack: specs.StackSpec, service: specs.ServiceSpec) -> None:
+    check_replicas(service.name, service.replicas)
+    _check_references(stack, service)
+    _check_placement(service)
+    _check_policies(service)
+    _check_amounts(service)
+    _check_ports(stack, service)
+
+
+def _check_references(stack: specs.StackSpec, service: specs.ServiceSpec) -> None:
+    networks = {network.name for network in stack.networks}
+    attached: set[str] = set()
+    for attachment in service.task.networks:
+        if attachment.network not in networks:
+            raise _refused(service.name, f"uses the undefined network {attachment.network}")
+        if attachment.network in attached:
+            raise _refused(service.name, f"is attached to network {attachment.network} twice")
+        attached.add(attachment.network)
+    configs = {config.name for config in stack.configs}
+    for reference in service.task.container.configs:
+        if reference.name not in configs:
+            raise _refused(service.name, f"uses the undefined config {reference.name}")
+
+
+def _check_placement(service: specs.ServiceSpec) -> None:
+    placement = service.task.placement
+    for text in placement.constraints:
+        try:
+            constraints.parse(text)
+        except ValueError as error:
+            raise _refused(service.name, str(error)) from error
+    for key in placement.spread:
+        if key not in constraints.KEYS and not key.startswith(constraints.LABEL_PREFIXES):
+            raise _refused(service.name, f"tasks cannot be spread over {key!r}")
+    if placement.replicas_per_node_max < 0:
+        raise _refused(service.name, "the maximum of replicas per node must not be negative")
+
+
+def _check_policies(service: specs.ServiceSpec) -> None:
+    restart = service.task.restart
+    counts = {"restart attempts": restart.attempts_max}
+    times = {
+        "restart delay": restart.delay_seconds or 0,
+        "restart window": restart.window_seconds,
+    }
+    for word, policy in (("update", service.update), ("rollback", service.rollback)):
+        counts[f"{word} parallelism"] = policy.parallelism
+        times[f"{word} delay"] = policy.delay_seconds
+        times[f"{word} monitor"] = policy.monitor_seconds
+        if not 0 <= policy.max_failure_ratio <= 1:
+            raise _refused(service.name, f"the {word} failure ratio must be between 0 and 1")
+    for name, value in (counts | times).items():
+        if not 0 <= value < math.inf:
+            raise _refused(service.name, f"the {name} must be a number from 0 on")
+
+
+def _check_amounts(service: specs.ServiceSpec) -> None:
+    for word, amount in (
+        ("limit", service.task.limits),
+        ("reservation", service.task.reservations),
+    ):
+        if min(amount.nano_cpus, amount.memory_bytes, amount.pids) < 0:
+            raise _refused(service.name, f"a {word} must not be negative")
+
+
+def _check_ports(stack: specs.StackSpec, service: specs.ServiceSpec) -> None:
+    for port in service.ports:
+        if port.protocol not in PROTOCOLS:
+            raise _refused(service.name, f"no protocol {port.protocol!r} for published ports")
+        if not 1 <= port.target <= PORT_LAST or not 0 <= port.published <= PORT_LAST:
+            raise _refused(
+                service.name, f"no port {port.published}:{port.target}; ports end at {PORT_LAST}"
+            )
+    if not any(port.mode == specs.PortMode.INGRESS for port in service.ports):
+        return
+    if service.endpoint_mode == specs.EndpointMode.DNSRR:
+        raise _refused(
+            service.name,
+            "a port published on every node needs endpoint mode vip, not dnsrr",
+            hint="publish it with mode: host, or drop the endpoint mode",
+        )
+    internal = {network.name for network in stack.networks if network.internal}
+    if all(attachment.network in internal for attachment in service.task.networks):
+        raise _refused(
+            service.name,
+            "a port published on every node needs a network that is not internal",
+            hint="attach one, or publish the port with mode: host",
+        )
+
+
+def _refused(service_name: str, reason: str, *, hint: str = "") -> Rejection:
+    return Rejection("input", f"service {service_name}: {reason}", hint=hint, exit_code=2)
