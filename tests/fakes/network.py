@@ -14,6 +14,7 @@ class FakeNetwork:
     def __init__(self, engine_networks: set[str] | None = None) -> None:
         self.engine_networks = set() if engine_networks is None else engine_networks
         self.applied: list[int] = []
+        self.attempts = 0
         self.started: dict[str, int] = {}  # task id -> pid
         self.ended: list[str] = []
         self.fails_with = ""
@@ -36,6 +37,7 @@ class FakeNetwork:
 
     def apply(self, assignment: AssignmentSet, containers: Mapping[str, ContainerSandbox]) -> None:
         self.may_apply.wait(10)
+        self.attempts += 1
         if self.fails_with:
             raise TemporaryFailure(self.fails_with, retry_after_seconds=1)
         self.applied.append(assignment.index)
