@@ -2,8 +2,9 @@
 
 SHELL := /bin/sh
 BIN := .venv/bin
-# Labs and real engines need root; a login without it uses sudo and keeps its environment.
-AS_ROOT := $(shell test "$$(id -u)" = 0 || echo sudo --preserve-env=HOME,PATH,XDG_CACHE_HOME)
+# Labs and real engines need root; a login without it uses sudo and keeps what decides about files.
+KEPT := HOME,PATH,XDG_CACHE_HOME,XDG_CONFIG_HOME,STACKCTL_LAB_NAME,STACKCTL_LAB_DIR,STACKCTL_CONFIG_DIR
+AS_ROOT := $(shell test "$$(id -u)" = 0 || echo sudo --preserve-env=$(KEPT))
 PYTEST := $(BIN)/python -m pytest
 REAL := integration or e2e
 
@@ -27,7 +28,7 @@ test: setup check integration e2e ## everything that CI runs
 
 check: ## everything that needs neither root nor an engine
 	@scripts/require-environment
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint types imports quick-tests
+	@$(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=target lint types imports quick-tests
 
 format: ## put all Python files into the project's form
 	$(BIN)/ruff check --fix .

@@ -78,7 +78,7 @@ def up(
     ] = None,
     name: LabName = planning.DEFAULT_NAME,
 ) -> None:
-    """Bring a lab up, or repair the one that is there, end its faults, add nodes."""
+    """Bring a lab up, or repair and extend the one there is."""
     wishes = operations.Wishes(
         node_count=nodes,
         manager_count=managers,
