@@ -83,6 +83,7 @@ def updated(
     return replace(
         service,
         spec=spec,
+        endpoint=_trimmed(service.endpoint, spec),
         revision=revision,
         revision_last=revision,
         task_specs={**service.task_specs, revision: spec.task},
@@ -111,11 +112,24 @@ def _with_small_change(
     return replace(
         service,
         spec=spec,
+        endpoint=_trimmed(service.endpoint, spec),
         task_specs={**service.task_specs, service.revision: spec.task},
         previous_spec=previous_spec,
         previous_revision=previous_revision,
         updated_at=now,
     )
+
+
+def _trimmed(endpoint: objects.Endpoint, spec: specs.ServiceSpec) -> objects.Endpoint:
+    """The endpoint without ports that the spec no longer publishes: they are free at once, also
+    for another service of the same deploy.
+    """
+    kept = tuple(
+        held
+        for held in endpoint.ports
+        if any(port in (held, replace(held, published=0)) for port in spec.ports)
+    )
+    return endpoint if kept == endpoint.ports else replace(endpoint, ports=kept)
 
 
 def _started(*, now: float, version: int) -> UpdateStatus:
@@ -154,6 +168,7 @@ def rolled_back(
     return replace(
         service,
         spec=service.previous_spec,
+        endpoint=_trimmed(service.endpoint, service.previous_spec),
         revision=revision,
         task_specs=task_specs,
         previous_spec=service.spec if swap else None,
