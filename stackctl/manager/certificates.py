@@ -18,7 +18,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from stackctl.errors import Denied
-from stackctl.manager.identity import Role, unit_of_role
+from stackctl.manager.identity import (
+    IdentityDirectory,
+    IdentityUnusable,
+    Role,
+    unit_of_role,
+)
 
 AUTHORITY_NAME = "stackctl-ca"
 AUTHORITY_VALIDITY = timedelta(days=20 * 365)
@@ -66,6 +71,24 @@ def create_cluster_authority(*, now: datetime | None = None) -> Authority:
         certificate_pem=certificate.public_bytes(serialization.Encoding.PEM),
         key_pem=_private_pem(key),
     )
+
+
+def load_authority(directory: IdentityDirectory) -> Authority:
+    """The authority that this manager holds. Raises IdentityUnusable."""
+    certificate_pem = directory.read(directory.ca_path)
+    key_pem = directory.read(directory.ca_key_path)
+    try:
+        fits = is_key_of(key_pem, certificate_pem)
+    except ValueError as error:
+        raise IdentityUnusable(
+            f"{directory.ca_path} or {directory.ca_key_path} is damaged: {error}"
+        ) from error
+    if not fits:
+        raise IdentityUnusable(
+            f"{directory.ca_path} and {directory.ca_key_path} do not belong together",
+            hint="copy both from another manager of the cluster",
+        )
+    return Authority(certificate_pem=certificate_pem, key_pem=key_pem)
 
 
 def create_key() -> bytes:

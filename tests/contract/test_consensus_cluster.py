@@ -27,6 +27,7 @@ def make_cluster(tmp_path: Path) -> Iterator[MakeCluster]:
         cluster.close()
         for errors in cluster.errors():
             print(errors)  # noqa: T201 - pytest shows it when the test failed
+            assert "Traceback" not in errors
 
 
 def propose(member: MemberProcess, entry: str, *, key: str | None = None) -> str:

@@ -7,11 +7,20 @@ core sees the message; what remains either conflicts or is new.
 """
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import msgspec
 
-from stackctl.manager.raft.journal import Journal, LogEntry
+from stackctl.manager.raft.journal import LogEntry
 from stackctl.manager.raft.messages import AppendEntries
+
+
+class Held(Protocol):
+    """The part of a log that is still held (the journal is one)."""
+
+    def entry_at(self, index: int) -> LogEntry | None:
+        """The entry with that index, None when it is forgotten or does not exist yet."""
+        ...
 
 
 class Stripped(msgspec.Struct, frozen=True):
@@ -22,7 +31,7 @@ class Stripped(msgspec.Struct, frozen=True):
     remaining: Sequence[LogEntry]
 
 
-def strip_known(message: AppendEntries, *, journal: Journal, applied_index: int) -> Stripped | None:
+def strip_known(message: AppendEntries, *, journal: Held, applied_index: int) -> Stripped | None:
     """None when our log does not contain the leader's previous entry."""
 
     def is_known(index: int, term: int) -> bool:

@@ -62,7 +62,7 @@ def load(path: Path, *, node_id: str) -> BallotFile | None:
         raise damaged(path, "its checksum is wrong")
     try:
         ballot = msgspec.msgpack.decode(body, type=Ballot)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise damaged(path, str(error)) from error
     if ballot.node_id != node_id:
         raise StorageDamaged(

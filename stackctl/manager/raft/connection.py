@@ -119,7 +119,7 @@ class Connection(asyncio.Protocol):
                 break
             try:
                 message = messages.decode(bytes(memoryview(self._received)[body:end]))
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            except messages.Undecodable as error:
                 self._reject(f"an unreadable message: {error}")
                 return
             start = end

@@ -94,7 +94,7 @@ def open_entry(entry: bytes) -> Content:
         )
     try:
         content: Content = _decoders[kind].decode(memoryview(entry)[2:])
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UnreadableEntry(f"an entry cannot be decoded: {error}", hint=_UPGRADE) from error
     return content
 

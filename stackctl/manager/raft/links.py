@@ -176,9 +176,10 @@ class Links:
             return
         if peer.dialing is not None:
             peer.dialing.cancel()
-        if peer.link is not None:
+        link = peer.link
+        if link is not None:
             self._mark_down(peer)
-            peer.link.close()
+            link.close()
 
     async def _dial(self, peer: Peer) -> None:
         """Keep one connection to the peer, for ever."""

@@ -168,9 +168,16 @@ def encode(message: Message | dict[str, Any]) -> bytes:
     return _encoder.encode(message)
 
 
+class Undecodable(ValueError):
+    """Bytes that are no message of ours; the text says why."""
+
+
 def decode(frame: bytes | memoryview) -> Message:
-    """A message. Raises msgspec.DecodeError for everything that is not on the list."""
-    return _decoder.decode(frame)
+    """A message. Raises Undecodable for everything that is not on the list."""
+    try:
+        return _decoder.decode(frame)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Undecodable(str(error)) from error
 
 
 def to_core(message: Message) -> dict[str, Any]:

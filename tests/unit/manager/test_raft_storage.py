@@ -285,6 +285,6 @@ def test_a_snapshot_ahead_of_the_journal_is_the_half_of_an_installation(tmp_path
 
 def test_a_snapshot_that_the_machine_cannot_read_is_refused(tmp_path: Path) -> None:
     fill(tmp_path, Texts())
-    with pytest.raises(StorageDamaged, match="entry 4 cannot be restored.*unknown chunk"):
+    with pytest.raises(StorageDamaged, match=r"entry 4 cannot be restored.*unknown chunk"):
         open_storage(consensus_settings(tmp_path), Unrestorable())
     close(open_storage(consensus_settings(tmp_path), Texts()))
