@@ -59,11 +59,7 @@ def load_stack_with_notes(
     file = STDIN_SHOWN if path == read.STDIN else path
     log = ProblemLog()
     log.add_file(file)
-    text = _decoded(_content(path), file, log)
-    root = None if text is None else parse(text, file=file, log=log)
-    if root is None:
-        log.raise_if_any()
-        raise InputError(f"{file} has no document")
+    root = _root(_content(path), file, log)
     base = (Path.cwd() if path == read.STDIN else Path(path).parent).absolute()
     dotenv = str(Path(DOTENV_FILE) if path == read.STDIN else Path(path).with_name(DOTENV_FILE))
     variables = _variables(base, stack_name, environment, file=dotenv, log=log)
@@ -99,15 +95,15 @@ def _content(path: str) -> bytes:
         raise InputError(str(error)) from error
 
 
-def _decoded(content: bytes, file: str, log: ProblemLog) -> str | None:
+def _root(content: bytes, file: str, log: ProblemLog) -> tree.Node:
     try:
-        return read.decode_text(content)
+        return parse(read.decode_text(content), file=file, log=log)
     except UnicodeDecodeError as error:
         before = content[: error.start]
         column = len(before) - (before.rfind(b"\n") + 1) + 1
         position = Position(file, before.count(b"\n") + 1, column)
         log.add(Place(position, ()), "the file is not UTF-8 text")
-        return None
+        return tree.broken(position)
 
 
 def _variables(

@@ -18,9 +18,9 @@ from stackctl.errors import InputError
 SHOWN_LENGTH_MAX = 60
 
 # Comparing words is slow: a file of nonsense must not take minutes to refuse.
-HINTS_MAX = 200
+HINTS_MAX = 100
 HINTED_WORD_LENGTH_MAX = 40
-KNOWN_WORDS_MAX = 500
+KNOWN_WORDS_MAX = 200
 
 
 Path = tuple[str | int, ...]

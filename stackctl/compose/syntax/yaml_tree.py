@@ -31,18 +31,19 @@ class _Unreadable(Exception):
     """Reading cannot go on; the problem has been recorded."""
 
 
-def parse(text: str, *, file: str, log: ProblemLog) -> Node | None:
-    """The document in `text`, or None when it is so wrong that no tree can be built.
+def parse(text: str, *, file: str, log: ProblemLog) -> Node:
+    """The document in `text`; what is wrong with it goes to `log`.
 
-    Problems go to `log`. An empty document is None too, with a problem.
+    Where it is so wrong that no tree can be built, the document is one broken value.
     """
+    nothing = broken(Position(file, 1, 1))
     unprintable = _UNPRINTABLE.search(text)
     if unprintable:
         before = text[: unprintable.start()]
         column = unprintable.start() - (before.rfind("\n") + 1) + 1
         place = Place(Position(file, before.count("\n") + 1, column), ())
         log.add(place, f"control character {unprintable[0]!r} is not allowed in YAML")
-        return None
+        return nothing
     try:
         return _Composer(yaml.parse(text, Loader=_LOADER), file, log).document()
     except yaml.MarkedYAMLError as error:
@@ -54,8 +55,8 @@ def parse(text: str, *, file: str, log: ProblemLog) -> Node | None:
     except yaml.YAMLError as error:
         log.add(Place(Position(file, 1, 1), ()), f"not valid YAML: {shown(str(error))}")
     except _Unreadable:
-        return None
-    return None
+        return nothing
+    return nothing
 
 
 # libyaml is part of every PyYAML wheel; the slow loader keeps a source build working.
@@ -86,11 +87,12 @@ class _Composer:
         self._anchors: dict[str, Node | None] = {}  # None while its value is still being read
         self._weights: dict[str, int] = {}
 
-    def document(self) -> Node | None:
+    def document(self) -> Node:
         next(self._events)  # the stream's start
         if isinstance(next(self._events), yaml.StreamEndEvent):
-            self._log.add(Place(Position(self._file, 1, 1), ()), "the file is empty")
-            return None
+            start = Position(self._file, 1, 1)
+            self._problem(start, "the file is empty")
+            return broken(start)
         root = self._node(next(self._events), 0)
         next(self._events)  # the document's end
         after = next(self._events)

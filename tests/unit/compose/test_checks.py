@@ -73,7 +73,8 @@ def test_start_first_cannot_share_a_host_port(stack, name: str) -> None:
     assert stack.service_problems(body) == [
         (
             "4:13: services.web.ports[0]: a new task cannot start first "
-            f"({name}_config.order) where the old one holds host port 80; use order: stop-first, or mode: ingress"
+            f"({name}_config.order) where the old one holds host port 80; "
+            "use order: stop-first, or mode: ingress"
         )
     ]
 

@@ -14,7 +14,6 @@ def tree_of(text: str) -> Node:
     log = ProblemLog()
     node = parse(text, file="f", log=log)
     log.raise_if_any()
-    assert node is not None
     return node
 
 
