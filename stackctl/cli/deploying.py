@@ -59,7 +59,7 @@ def _read_stack_file(session: Session, stack_name: str, files: Sequence[str]) ->
         session.terminal.note(error.message)
         count = len(error.problems)
         raise InputError(
-            f"{', '.join(files)} has {count} {'problem' if count == 1 else 'problems'}; "
+            f"{count} {'problem' if count == 1 else 'problems'} in the Compose file; "
             "nothing was changed"
         ) from error
     for note in loaded.notes:

@@ -247,65 +247,70 @@ DEFAULTS: Mapping[type, Answer] = {
 }
 
 
+def _filled(kind: type, answer: Answer) -> dict[str, Any]:
+    """The answer's fields as they came, then those that it left out."""
+    missing = {name: value for name, value in DEFAULTS[kind].items() if name not in answer}
+    return {**answer, **missing}
+
+
 def complete_error(answer: Answer) -> ErrorBody:
     """An error with every field."""
-    return cast("ErrorBody", {**DEFAULTS[ErrorBody], **answer})
+    return cast("ErrorBody", _filled(ErrorBody, answer))
 
 
 def complete_cluster(answer: Answer) -> ClusterView:
     """A cluster with every field."""
-    return cast("ClusterView", {**DEFAULTS[ClusterView], **answer})
+    return cast("ClusterView", _filled(ClusterView, answer))
 
 
 def complete_node(answer: Answer) -> NodeView:
     """A node with every field."""
-    return cast("NodeView", {**DEFAULTS[NodeView], **answer})
+    return cast("NodeView", _filled(NodeView, answer))
 
 
 def complete_stack(answer: Answer) -> StackView:
     """A stack with every field."""
-    return cast("StackView", {**DEFAULTS[StackView], **answer})
+    return cast("StackView", _filled(StackView, answer))
 
 
 def complete_deploy(answer: Answer) -> DeployResult:
     """The result of a deploy with every field, those of its changes too."""
-    result = cast("DeployResult", {**DEFAULTS[DeployResult], **answer})
-    missing = DEFAULTS[Change]
-    result["changes"] = [cast("Change", {**missing, **change}) for change in result["changes"]]
+    result = cast("DeployResult", _filled(DeployResult, answer))
+    result["changes"] = [cast("Change", _filled(Change, each)) for each in result["changes"]]
     return result
 
 
 def complete_service(answer: Answer) -> ServiceView:
     """A service with every field, those of its update too."""
-    service = cast("ServiceView", {**DEFAULTS[ServiceView], **answer})
+    service = cast("ServiceView", _filled(ServiceView, answer))
     update = service["update"]
     if update is not None:
-        service["update"] = cast("UpdateView", {**DEFAULTS[UpdateView], **update})
+        service["update"] = cast("UpdateView", _filled(UpdateView, update))
     return service
 
 
 def complete_service_detail(answer: Answer) -> ServiceDetail:
     """A service with its specs; the view inside has every field."""
-    detail = cast("ServiceDetail", {**DEFAULTS[ServiceDetail], **answer})
+    detail = cast("ServiceDetail", _filled(ServiceDetail, answer))
     detail["service"] = complete_service(detail["service"])
     return detail
 
 
 def complete_task(answer: Answer) -> TaskView:
     """A task with every field."""
-    return cast("TaskView", {**DEFAULTS[TaskView], **answer})
+    return cast("TaskView", _filled(TaskView, answer))
 
 
 def complete_network(answer: Answer) -> NetworkView:
     """A network with every field."""
-    return cast("NetworkView", {**DEFAULTS[NetworkView], **answer})
+    return cast("NetworkView", _filled(NetworkView, answer))
 
 
 def complete_log_line(answer: Answer) -> LogLine:
     """A log line with every field."""
-    return cast("LogLine", {**DEFAULTS[LogLine], **answer})
+    return cast("LogLine", _filled(LogLine, answer))
 
 
 def complete_changes(answer: Answer) -> ChangesView:
     """The newest index."""
-    return cast("ChangesView", {**DEFAULTS[ChangesView], **answer})
+    return cast("ChangesView", _filled(ChangesView, answer))

@@ -13,7 +13,7 @@ def render_progress(progress: ServiceProgress) -> str:
     """One service; what does not run is counted by state, in the order of a task's life."""
     words = [f"{progress.name} {progress.running}/{progress.desired}"]
     if progress.update in _UPDATE_WORDS:
-        words.append(_UPDATE_WORDS[progress.update])
+        words.append(f"({_UPDATE_WORDS[progress.update]})")
     words.extend(f"{state} {count}" for state, count in progress.counts)
     line = " ".join(words)
     return f"{line}: {progress.reason}" if progress.reason else line

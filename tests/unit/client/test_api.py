@@ -1,0 +1,120 @@
+"""Which manager answers, and how refusals come back as errors."""
+
+import json
+import socket
+from pathlib import Path
+
+import pytest
+
+from stackctl.client import failures, transport
+from stackctl.client.api import Client
+from stackctl.errors import ClusterUnavailable, Conflict, Denied, InputError, StackctlError
+from stackctl.model import specs
+from stackctl.wire import codec
+from tests.fakes.api import FakeApi, serve
+from tests.fakes.api_cluster import FakeCluster
+
+
+def spec(replicas: int = 2) -> bytes:
+    task = specs.TaskSpec(container=specs.ContainerSpec(image="web:1"))
+    service = specs.ServiceSpec(name="shop_web", task=task, replicas=replicas)
+    return codec.to_json(specs.StackSpec(name="shop", services=(service,)))
+
+
+def endpoints(*texts: str) -> list[transport.Endpoint]:
+    return [transport.parse_endpoint(text) for text in texts]
+
+
+def test_a_stack_goes_there_and_comes_back(client: Client, cluster: FakeCluster) -> None:
+    result = client.put_stack("shop", spec(), prune=False)
+    assert [change["action"] for change in result["changes"]] == ["create"]
+    cluster.settle()
+    assert [task["state"] for task in client.tasks(stack="shop")] == ["running", "running"]
+    assert client.service("shop_web")["service"]["running"] == 2
+    assert [stack["name"] for stack in client.stacks()] == ["shop"]
+
+
+def test_names_are_quoted(client: Client, fake_api: FakeApi) -> None:
+    with pytest.raises(failures.NoSuchName, match="no such service: a/b c"):
+        client.service("a/b c")
+    assert fake_api.requests == ["GET /v1/services/a%2Fb%20c"]
+
+
+def test_the_next_manager_is_asked_when_one_is_not_there(fake_api: FakeApi, tmp_path: Path) -> None:
+    client = Client(endpoints(f"unix://{tmp_path}/gone.sock", fake_api.endpoint))
+    assert client.cluster()["leader"] == "n1"
+    assert client.endpoints[0] == fake_api.endpoint
+
+
+def test_the_next_manager_is_asked_when_one_has_no_leader(
+    fake_api: FakeApi, tmp_path: Path
+) -> None:
+    body = json.dumps({"kind": "unavailable", "message": "no leader", "exit_code": 3}).encode()
+    with serve(tmp_path / "minority.sock", FakeCluster()) as minority:
+        minority.refusal = (503, body)
+        client = Client(endpoints(minority.endpoint, fake_api.endpoint))
+        assert client.cluster()["leader"] == "n1"
+        alone = Client(endpoints(minority.endpoint))
+        with pytest.raises(ClusterUnavailable, match="no leader"):
+            alone.cluster()
+
+
+def test_nobody_answering_names_every_endpoint_and_reason(tmp_path: Path) -> None:
+    client = Client(endpoints(f"unix://{tmp_path}/a.sock", f"unix://{tmp_path}/b.sock"))
+    with pytest.raises(failures.NoManagerAnswers) as caught:
+        client.nodes()
+    assert caught.value.exit_code == 3
+    assert caught.value.message.count("no such file or directory") == 2
+    assert "--endpoint" in str(caught.value.hint)
+
+
+def test_a_change_without_an_answer_is_not_sent_twice(fake_api: FakeApi, tmp_path: Path) -> None:
+    path = tmp_path / "silent.sock"
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(path))
+        silent.listen(1)
+        client = Client(endpoints(f"unix://{path}", fake_api.endpoint))
+        request = transport.Request("POST", "/v1/services/x/rollback", timeout_seconds=0.05)
+        with pytest.raises(failures.OutcomeUnknown, match="may have been done or not"):
+            client._ask(request, whole=True)
+        repeatable = transport.Request("GET", "/v1/cluster", timeout_seconds=0.05)
+        with client._ask(repeatable, whole=True) as answer:
+            assert answer.status == 200
+    assert fake_api.requests == ["GET /v1/cluster"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "family", "code"),
+    [
+        ("input", 400, InputError, 2),
+        ("denied", 403, Denied, 1),
+        ("unknown-name", 404, failures.NoSuchName, 1),
+        ("conflict", 409, Conflict, 1),
+        ("unavailable", 503, ClusterUnavailable, 3),
+        ("internal", 500, StackctlError, 1),
+        ("of-the-future", 500, StackctlError, 1),
+    ],
+)
+def test_refusals_come_back_as_what_they_were(
+    kind: str, status: int, family: type[StackctlError], code: int
+) -> None:
+    body = json.dumps({"kind": kind, "message": "no such thing: x", "hint": "try y"}).encode()
+    error = failures.of_answer(status, body, endpoint="unix:///m.sock")
+    assert type(error) is family
+    assert (error.message, error.hint, error.exit_code) == ("no such thing: x", "try y", code)
+
+
+@pytest.mark.parametrize(("status", "code"), [(502, 3), (404, 1)])
+def test_something_that_is_no_manager_is_named(status: int, code: int) -> None:
+    error = failures.of_answer(status, b"<html>\n<p>nginx", endpoint="https://n1:2477")
+    assert error.message == f"https://n1:2477 answered {status}: <html> <p>nginx"
+    assert error.exit_code == code
+
+
+def test_log_lines_come_whole(client: Client, cluster: FakeCluster) -> None:
+    client.put_stack("shop", spec(replicas=1), prune=False)
+    cluster.settle()
+    cluster.log_lines["shop_web"] = ["one", "two", "three ü"]
+    lines = list(client.logs("shop_web", tail=2))
+    assert [line["text"] for line in lines] == ["two", "three ü"]
+    assert lines[0]["error"] == ""
