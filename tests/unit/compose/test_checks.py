@@ -2,8 +2,10 @@
 
 import pytest
 
+from tests.unit.compose.stack_folder import StackFolder
 
-def test_two_services_cannot_publish_one_port(stack) -> None:
+
+def test_two_services_cannot_publish_one_port(stack: StackFolder) -> None:
     text = """\
     services:
       a: {image: x, ports: ["80:80", "81:81/udp"]}
@@ -22,7 +24,7 @@ def test_two_services_cannot_publish_one_port(stack) -> None:
     ]
 
 
-def test_one_service_cannot_publish_a_port_for_two_targets(stack) -> None:
+def test_one_service_cannot_publish_a_port_for_two_targets(stack: StackFolder) -> None:
     assert stack.service_problems('ports: ["80:80", "80:81"]') == [
         (
             "4:22: services.web.ports[1]: port 80/tcp is already published by service web; "
@@ -44,19 +46,19 @@ HOST = "{target: 80, published: 80, mode: host}"
     ],
 )
 def test_a_host_port_clashes_with_the_mesh_only(
-    stack, first: str, second: str, clash: bool
+    stack: StackFolder, first: str, second: str, clash: bool
 ) -> None:
     text = f"services:\n  a: {{image: x, ports: [{first}]}}\n  b: {{image: x, ports: [{second}]}}\n"
     assert len(stack.problems(text)) == clash
 
 
-def test_one_service_cannot_hold_a_host_port_twice(stack) -> None:
+def test_one_service_cannot_hold_a_host_port_twice(stack: StackFolder) -> None:
     body = f"ports: [{HOST}, {HOST.replace('target: 80', 'target: 81')}]"
     (problem,) = stack.service_problems(body)
     assert "port 80/tcp is already published by service web" in problem
 
 
-def test_dnsrr_has_no_address_that_the_mesh_could_use(stack) -> None:
+def test_dnsrr_has_no_address_that_the_mesh_could_use(stack: StackFolder) -> None:
     body = f"ports: ['81:81', {HOST}]\ndeploy: {{endpoint_mode: dnsrr}}"
     assert stack.service_problems(body) == [
         (
@@ -68,7 +70,7 @@ def test_dnsrr_has_no_address_that_the_mesh_could_use(stack) -> None:
 
 
 @pytest.mark.parametrize("name", ["update", "rollback"])
-def test_start_first_cannot_share_a_host_port(stack, name: str) -> None:
+def test_start_first_cannot_share_a_host_port(stack: StackFolder, name: str) -> None:
     body = f"ports: [{HOST}]\ndeploy: {{{name}_config: {{order: start-first}}}}"
     assert stack.service_problems(body) == [
         (
@@ -79,21 +81,21 @@ def test_start_first_cannot_share_a_host_port(stack, name: str) -> None:
     ]
 
 
-def test_start_first_is_fine_with_a_port_of_the_mesh(stack) -> None:
+def test_start_first_is_fine_with_a_port_of_the_mesh(stack: StackFolder) -> None:
     stack.service("ports: ['80:80']\ndeploy: {update_config: {order: start-first}}")
 
 
 @pytest.mark.parametrize(
     ("section", "settings"), [("networks", "{name: same}"), ("configs", "{name: same, content: x}")]
 )
-def test_two_objects_cannot_have_one_name(stack, section: str, settings: str) -> None:
+def test_two_objects_cannot_have_one_name(stack: StackFolder, section: str, settings: str) -> None:
     text = f"{section}:\n  a: {settings}\n  b: {settings}\n"
     assert stack.problems(text) == [
         (f"3:3: {section}.b: has the same name same as {section}.a; give one of them another name:")
     ]
 
 
-def test_subnets_of_one_file_must_not_overlap(stack) -> None:
+def test_subnets_of_one_file_must_not_overlap(stack: StackFolder) -> None:
     text = """\
     networks:
       a: {ipam: {config: [{subnet: 10.7.0.0/16}]}}
@@ -118,7 +120,7 @@ def test_subnets_of_one_file_must_not_overlap(stack) -> None:
         ("x" * 59, "the full name shop_" + "x" * 54 + "… has 64 of at most 63 characters"),
     ],
 )
-def test_names_of_services(stack, key: str, problem: str) -> None:
+def test_names_of_services(stack: StackFolder, key: str, problem: str) -> None:
     (found,) = stack.problems(f"services:\n  {key}:\n    image: x\n")
     assert found.startswith("2:3: ")
     assert found.endswith(problem)

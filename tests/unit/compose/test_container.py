@@ -3,11 +3,12 @@
 import pytest
 
 from stackctl.model.specs import ContainerSpec, Healthcheck, LogDriver, Ulimit
+from tests.unit.compose.stack_folder import StackFolder
 
 NAMESPACE = {"com.docker.stack.namespace": "shop"}
 
 
-def container(stack, body: str) -> ContainerSpec:
+def container(stack: StackFolder, body: str) -> ContainerSpec:
     return stack.service(body).task.container
 
 
@@ -103,11 +104,11 @@ def container(stack, body: str) -> ContainerSpec:
         ("extra_hosts: ['a=10.0.0.1,10.0.0.2']", "extra_hosts", ("a:10.0.0.1", "a:10.0.0.2")),
     ],
 )
-def test_keys(stack, body: str, field: str, value: object) -> None:
+def test_keys(stack: StackFolder, body: str, field: str, value: object) -> None:
     assert getattr(container(stack, body), field) == value
 
 
-def test_a_service_without_further_keys_leaves_everything_to_the_image(stack) -> None:
+def test_a_service_without_further_keys_leaves_everything_to_the_image(stack: StackFolder) -> None:
     assert container(stack, "") == ContainerSpec(image="nginx", labels=NAMESPACE)
 
 
@@ -135,7 +136,7 @@ def test_a_service_without_further_keys_leaves_everything_to_the_image(stack) ->
         ),
     ],
 )
-def test_healthchecks(stack, body: str, expected: Healthcheck) -> None:
+def test_healthchecks(stack: StackFolder, body: str, expected: Healthcheck) -> None:
     assert container(stack, f"healthcheck: {{{body}}}").healthcheck == expected
 
 
@@ -273,22 +274,24 @@ def test_healthchecks(stack, body: str, expected: Healthcheck) -> None:
         ("expose: ['80/http']", 14, "expose[0]: the protocol is 'http', not tcp, udp or sctp"),
     ][1:],
 )
-def test_mistakes_point_at_the_value(stack, body: str, column: int, problem: str) -> None:
+def test_mistakes_point_at_the_value(
+    stack: StackFolder, body: str, column: int, problem: str
+) -> None:
     assert stack.service_problems(body) == [f"4:{column}: services.web.{problem}"]
 
 
-def test_expose_is_accepted_without_effect(stack) -> None:
+def test_expose_is_accepted_without_effect(stack: StackFolder) -> None:
     plain = stack.service("")
     assert stack.service('expose: [80, "90-95", "53/udp"]') == plain
 
 
-def test_a_seccomp_profile_travels_as_its_content(stack) -> None:
+def test_a_seccomp_profile_travels_as_its_content(stack: StackFolder) -> None:
     stack.write("profile.json", '{ "defaultAction": "SCMP_ACT_ERRNO" }')
     options = container(stack, "security_opt: ['seccomp:profile.json']").security_options
     assert options == ('seccomp={"defaultAction":"SCMP_ACT_ERRNO"}',)
 
 
-def test_a_seccomp_profile_must_exist_and_be_json(stack) -> None:
+def test_a_seccomp_profile_must_exist_and_be_json(stack: StackFolder) -> None:
     stack.write("profile.json", "not json")
     body = "security_opt: [seccomp=profile.json, seccomp=missing.json]"
     first, second = stack.service_problems(body)
@@ -325,16 +328,16 @@ def test_a_seccomp_profile_must_exist_and_be_json(stack) -> None:
         ),
     ],
 )
-def test_a_service_needs_an_image(stack, lines: str, problem: str) -> None:
+def test_a_service_needs_an_image(stack: StackFolder, lines: str, problem: str) -> None:
     assert stack.problems(f"services:\n  web:\n    {lines}\n") == [problem]
 
 
-def test_build_beside_an_image_is_noted(stack) -> None:
+def test_build_beside_an_image_is_noted(stack: StackFolder) -> None:
     assert stack.notes(stack.service_text("build: {context: ., args: [A=1]}")) == [
         "4:5: services.web.build: build is not used by deploy: the image must exist already"
     ]
 
 
-def test_an_operator_of_the_shell_is_noted(stack) -> None:
+def test_an_operator_of_the_shell_is_noted(stack: StackFolder) -> None:
     (note,) = stack.notes(stack.service_text("command: migrate && serve"))
     assert note.startswith("4:5: services.web.command: && is an ordinary word without a shell")

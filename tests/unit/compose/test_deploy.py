@@ -14,16 +14,17 @@ from stackctl.model.specs import (
     UpdateOrder,
     UpdatePolicy,
 )
+from tests.unit.compose.stack_folder import StackFolder
 
 NAMESPACE = {"com.docker.stack.namespace": "shop"}
 
 
-def deployed(stack, body: str) -> ServiceSpec:
+def deployed(stack: StackFolder, body: str) -> ServiceSpec:
     return stack.service(f"deploy: {{{body}}}")
 
 
 @pytest.mark.parametrize("body", ["", "deploy:", "deploy: {}"])
-def test_defaults(stack, body: str) -> None:
+def test_defaults(stack: StackFolder, body: str) -> None:
     service = stack.service(body)
     assert service.mode is Mode.REPLICATED
     assert service.replicas == 1
@@ -35,29 +36,29 @@ def test_defaults(stack, body: str) -> None:
 
 
 @pytest.mark.parametrize("written", ["3", '"3"', "3.0", "0x3"])
-def test_replicas(stack, written: str) -> None:
+def test_replicas(stack: StackFolder, written: str) -> None:
     assert deployed(stack, f"replicas: {written}").replicas == 3
 
 
-def test_no_replicas_at_all(stack) -> None:
+def test_no_replicas_at_all(stack: StackFolder) -> None:
     assert deployed(stack, "replicas: 0").replicas == 0
 
 
-def test_global_mode(stack) -> None:
+def test_global_mode(stack: StackFolder) -> None:
     assert deployed(stack, "mode: global").mode is Mode.GLOBAL
 
 
-def test_labels_of_deploy_are_those_of_the_service_not_of_the_container(stack) -> None:
+def test_labels_of_deploy_are_those_of_the_service_not_of_the_container(stack: StackFolder) -> None:
     service = stack.service("labels: {a: container}\ndeploy: {labels: [a=service]}")
     assert service.labels == {"a": "service", **NAMESPACE}
     assert service.task.container.labels == {"a": "container", **NAMESPACE}
 
 
-def test_endpoint_mode(stack) -> None:
+def test_endpoint_mode(stack: StackFolder) -> None:
     assert deployed(stack, "endpoint_mode: dnsrr").endpoint_mode is EndpointMode.DNSRR
 
 
-def test_placement(stack) -> None:
+def test_placement(stack: StackFolder) -> None:
     body = """placement: {constraints: [node.role == worker, node.labels.disk!=hdd],
       preferences: [{spread: node.labels.zone}, {spread: engine.labels.rack}],
       max_replicas_per_node: 2}"""
@@ -72,12 +73,12 @@ def test_placement(stack) -> None:
     ("written", "nano_cpus"),
     [("0.5", 500_000_000), ("'0.5'", 500_000_000), ("2", 2 * 10**9), ("0", 0)],
 )
-def test_cpus(stack, written: str, nano_cpus: int) -> None:
+def test_cpus(stack: StackFolder, written: str, nano_cpus: int) -> None:
     found = deployed(stack, f"resources: {{limits: {{cpus: {written}}}}}").task.limits
     assert found == Resources(nano_cpus=nano_cpus)
 
 
-def test_limits_and_reservations(stack) -> None:
+def test_limits_and_reservations(stack: StackFolder) -> None:
     body = (
         "resources: {limits: {cpus: '1', memory: 50M, pids: 100}, "
         "reservations: {cpus: 0.25, memory: 20971520}}"
@@ -88,7 +89,7 @@ def test_limits_and_reservations(stack) -> None:
 
 
 @pytest.mark.parametrize("written", ["-1", "0"])
-def test_unlimited_pids(stack, written: str) -> None:
+def test_unlimited_pids(stack: StackFolder, written: str) -> None:
     assert deployed(stack, f"resources: {{limits: {{pids: {written}}}}}").task.limits.pids == 0
 
 
@@ -103,11 +104,11 @@ def test_unlimited_pids(stack, written: str) -> None:
         ("on-failure:3", RestartPolicy(condition=RestartCondition.ON_FAILURE, attempts_max=3)),
     ],
 )
-def test_restart(stack, written: str, expected: RestartPolicy) -> None:
+def test_restart(stack: StackFolder, written: str, expected: RestartPolicy) -> None:
     assert stack.service(f"restart: {written}").task.restart == expected
 
 
-def test_restart_policy_of_deploy_wins_with_a_note(stack) -> None:
+def test_restart_policy_of_deploy_wins_with_a_note(stack: StackFolder) -> None:
     body = (
         'restart: "no"\n'
         "deploy: {restart_policy: {condition: on-failure, delay: 5s, max_attempts: 3, window: 2m}}"
@@ -120,12 +121,12 @@ def test_restart_policy_of_deploy_wins_with_a_note(stack) -> None:
     ]
 
 
-def test_a_policy_without_delay_backs_off(stack) -> None:
+def test_a_policy_without_delay_backs_off(stack: StackFolder) -> None:
     assert deployed(stack, "restart_policy: {}").task.restart.delay_seconds is None
     assert deployed(stack, "restart_policy: {delay: 0s}").task.restart.delay_seconds == 0
 
 
-def test_update_and_rollback(stack) -> None:
+def test_update_and_rollback(stack: StackFolder) -> None:
     service = deployed(
         stack,
         "update_config: {parallelism: 0, delay: 10s, failure_action: rollback, monitor: 1m, "
@@ -145,7 +146,7 @@ def test_update_and_rollback(stack) -> None:
     )
 
 
-def test_an_update_block_has_the_same_defaults_as_none(stack) -> None:
+def test_an_update_block_has_the_same_defaults_as_none(stack: StackFolder) -> None:
     assert deployed(stack, "update_config: {}").update == UpdatePolicy()
 
 
@@ -348,7 +349,9 @@ def test_an_update_block_has_the_same_defaults_as_none(stack) -> None:
         ("update_confg: {}", 14, "update_confg: unknown key; did you mean update_config?"),
     ],
 )
-def test_mistakes_point_at_the_value(stack, body: str, column: int, problem: str) -> None:
+def test_mistakes_point_at_the_value(
+    stack: StackFolder, body: str, column: int, problem: str
+) -> None:
     assert stack.service_problems(f"deploy: {{{body}}}") == [
         f"4:{column}: services.web.deploy.{problem}"
     ]
@@ -364,7 +367,7 @@ def test_mistakes_point_at_the_value(stack, body: str, column: int, problem: str
         ("[no]", ""),
     ],
 )
-def test_mistakes_of_restart(stack, written: str, hint: str) -> None:
+def test_mistakes_of_restart(stack: StackFolder, written: str, hint: str) -> None:
     (problem,) = stack.service_problems(f"restart: {written}")
     assert problem.startswith(
         "4:14: services.web.restart: must be no, always, unless-stopped or on-failure[:N], not "

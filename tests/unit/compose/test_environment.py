@@ -2,8 +2,10 @@
 
 import pytest
 
+from tests.unit.compose.stack_folder import StackFolder
 
-def variables(stack, body: str) -> tuple[str, ...]:
+
+def variables(stack: StackFolder, body: str) -> tuple[str, ...]:
     return stack.service(body).task.container.environment
 
 
@@ -23,24 +25,24 @@ def variables(stack, body: str) -> tuple[str, ...]:
         ("environment: {FORMAT: '{{.Name}} {{ json . }}'}", ("FORMAT={{.Name}} {{ json . }}",)),
     ],
 )
-def test_forms(stack, body: str, expected: tuple[str, ...]) -> None:
+def test_forms(stack: StackFolder, body: str, expected: tuple[str, ...]) -> None:
     stack.environment["OUT"] = "outside"
     stack.write(".env", "OUT=dotenv\nFILE=dotenv\n")
     assert variables(stack, body) == expected
 
 
-def test_dotenv_may_use_the_outer_environment(stack) -> None:
+def test_dotenv_may_use_the_outer_environment(stack: StackFolder) -> None:
     stack.environment["OUT"] = "outside"
     stack.write(".env", "A=${OUT}-1\nB=$A\n")
     assert variables(stack, "environment: [A, B]") == ("A=outside-1", "B=outside-1")
 
 
-def test_a_folder_called_dotenv_is_no_mistake(stack) -> None:
+def test_a_folder_called_dotenv_is_no_mistake(stack: StackFolder) -> None:
     (stack.folder / ".env").mkdir()
     assert variables(stack, "environment: {A: b}") == ("A=b",)
 
 
-def test_a_mistake_in_dotenv_has_its_own_line_after_those_of_the_file(stack) -> None:
+def test_a_mistake_in_dotenv_has_its_own_line_after_those_of_the_file(stack: StackFolder) -> None:
     stack.write(".env", "A=1\nB C\n")
     assert stack.service_problems("tty: x") == [
         "4:10: services.web.tty: must be true or false, not text (x)",
@@ -48,7 +50,7 @@ def test_a_mistake_in_dotenv_has_its_own_line_after_those_of_the_file(stack) -> 
     ]
 
 
-def test_files_are_read_in_order_and_environment_wins(stack) -> None:
+def test_files_are_read_in_order_and_environment_wins(stack: StackFolder) -> None:
     stack.write("a.env", "A=a\nB=a\nC=a\n")
     stack.write("sub/b.env", "B=b\nC=b\n")
     body = "env_file: [a.env, ./sub/b.env]\nenvironment: {C: c}"
@@ -58,19 +60,19 @@ def test_files_are_read_in_order_and_environment_wins(stack) -> None:
 @pytest.mark.parametrize(
     "form", ["a.env", "[a.env]", "[{path: a.env}]", "[{path: a.env, required: true}]"]
 )
-def test_the_forms_of_env_file(stack, form: str) -> None:
+def test_the_forms_of_env_file(stack: StackFolder, form: str) -> None:
     stack.write("a.env", "A=1 # note\nexport B='x y'\nOUT\n")
     stack.environment["OUT"] = "outside"
     assert variables(stack, f"env_file: {form}") == ("A=1", "B=x y", "OUT=outside")
 
 
-def test_a_file_that_is_not_required_may_be_missing(stack) -> None:
+def test_a_file_that_is_not_required_may_be_missing(stack: StackFolder) -> None:
     body = "env_file: [{path: nope.env, required: false}, {path: a.env}]"
     stack.write("a.env", "A=1")
     assert variables(stack, body) == ("A=1",)
 
 
-def test_a_path_that_cannot_be_a_file_is_no_missing_file(stack) -> None:
+def test_a_path_that_cannot_be_a_file_is_no_missing_file(stack: StackFolder) -> None:
     body = f"env_file: [{{path: {'x' * 300}, required: false}}]"
     (problem,) = stack.service_problems(body)
     assert "File name too long" in problem
@@ -133,18 +135,18 @@ def test_a_path_that_cannot_be_a_file_is_no_missing_file(stack) -> None:
         ),
     ],
 )
-def test_mistakes(stack, body: str, problem: str) -> None:
+def test_mistakes(stack: StackFolder, body: str, problem: str) -> None:
     stack.write("x", "")
     assert stack.service_problems(body) == [problem]
 
 
-def test_a_missing_file_is_reported_where_it_is_named(stack) -> None:
+def test_a_missing_file_is_reported_where_it_is_named(stack: StackFolder) -> None:
     (problem,) = stack.service_problems("env_file: [nope.env]")
     assert problem.startswith("4:16: services.web.env_file[0]: cannot read ")
     assert problem.endswith("nope.env: No such file or directory")
 
 
-def test_mistakes_in_an_env_file_name_its_line(stack) -> None:
+def test_mistakes_in_an_env_file_name_its_line(stack: StackFolder) -> None:
     stack.write("a.env", "A=1\nB='x\n")
     stack.write("b.env", b"A=1\nB=\xff\n")
     assert stack.service_problems("env_file: [a.env, b.env]") == [
@@ -153,7 +155,7 @@ def test_mistakes_in_an_env_file_name_its_line(stack) -> None:
     ]
 
 
-def test_variables_are_put_into_values_everywhere_but_not_into_keys(stack) -> None:
+def test_variables_are_put_into_values_everywhere_but_not_into_keys(stack: StackFolder) -> None:
     stack.environment.update(TAG="1.25", PORT="8080", N="3", INIT="true")
     spec = stack.load(
         """
@@ -175,7 +177,7 @@ def test_variables_are_put_into_values_everywhere_but_not_into_keys(stack) -> No
     assert service.replicas == 3
 
 
-def test_a_broken_variable_is_reported_at_its_value(stack) -> None:
+def test_a_broken_variable_is_reported_at_its_value(stack: StackFolder) -> None:
     assert stack.problems("services:\n  web:\n    image: nginx:${TAG:?give a tag}\n") == [
         (
             "3:12: services.web.image: required variable TAG is not set: give a tag; "
@@ -184,14 +186,14 @@ def test_a_broken_variable_is_reported_at_its_value(stack) -> None:
     ]
 
 
-def test_a_variable_that_is_not_set_is_noted_once(stack) -> None:
+def test_a_variable_that_is_not_set_is_noted_once(stack: StackFolder) -> None:
     text = "services:\n  a: {image: 'x$TAG'}\n  b: {image: 'y$TAG'}\n"
     assert stack.notes(text) == [
         "2:14: services.a.image: variable TAG is not set, so it is taken as empty"
     ]
 
 
-def test_a_variable_that_is_no_text_is_refused(stack) -> None:
+def test_a_variable_that_is_no_text_is_refused(stack: StackFolder) -> None:
     stack.environment["TAG"] = "\udcff"
     stack.environment["NUL"] = "a\0b"
     problems = stack.service_problems("environment: {A: $TAG, B: $NUL}")

@@ -3,7 +3,6 @@
 import contextlib
 import string
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -86,7 +85,7 @@ ENVIRONMENT = {"TAG": "2", "A": "$A", "HOME": "/home/me"}
 
 
 @pytest.fixture(scope="module", name="folder")
-def _folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def _folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("fuzz")
 
 

@@ -8,6 +8,7 @@ from stackctl.compose import load, read
 from stackctl.compose.problems import ComposeProblems
 from stackctl.errors import InputError
 from stackctl.wire import codec
+from tests.unit.compose.stack_folder import StackFolder
 
 STACK = """\
 version: "3.8"
@@ -43,7 +44,7 @@ configs:
 """
 
 
-def test_a_whole_stack(stack) -> None:
+def test_a_whole_stack(stack: StackFolder) -> None:
     spec = stack.load(STACK)
     assert spec.name == "shop"
     assert [service.name for service in spec.services] == ["shop_proxy", "shop_web", "shop_redis"]
@@ -56,16 +57,16 @@ def test_a_whole_stack(stack) -> None:
     assert redis.task.container.stop_grace_period_seconds == 30
 
 
-def test_a_spec_survives_the_wire(stack) -> None:
+def test_a_spec_survives_the_wire(stack: StackFolder) -> None:
     spec = stack.load(STACK)
     assert codec.from_json(codec.to_json(spec), type(spec)) == spec
 
 
-def test_two_loads_give_equal_specs(stack) -> None:
+def test_two_loads_give_equal_specs(stack: StackFolder) -> None:
     assert codec.pack(stack.load(STACK)) == codec.pack(stack.load(STACK))
 
 
-def test_every_problem_of_a_file_is_told_at_once_in_its_order(stack) -> None:
+def test_every_problem_of_a_file_is_told_at_once_in_its_order(stack: StackFolder) -> None:
     text = """\
     services:
       web:
@@ -104,7 +105,7 @@ def test_every_problem_of_a_file_is_told_at_once_in_its_order(stack) -> None:
     ]
 
 
-def test_problems_are_values_too(stack) -> None:
+def test_problems_are_values_too(stack: StackFolder) -> None:
     stack.write("stack.yml", "services: 5\n")
     with pytest.raises(ComposeProblems) as caught:
         load.load_stack(["stack.yml"], "shop", environment={})
@@ -114,7 +115,7 @@ def test_problems_are_values_too(stack) -> None:
     assert caught.value.exit_code == 2
 
 
-def test_a_mistake_behind_an_anchor_is_told_once(stack) -> None:
+def test_a_mistake_behind_an_anchor_is_told_once(stack: StackFolder) -> None:
     text = """\
     x-deploy: &deploy {replicas: many}
     services:
@@ -127,14 +128,14 @@ def test_a_mistake_behind_an_anchor_is_told_once(stack) -> None:
 
 
 @pytest.mark.parametrize("key", ["services", "networks", "volumes", "configs"])
-def test_an_empty_section_is_refused(stack, key: str) -> None:
+def test_an_empty_section_is_refused(stack: StackFolder, key: str) -> None:
     assert stack.problems(f"{key}:\n") == [
         f"1:1: {key}: has no value; a mapping is expected; give one or remove the key"
     ]
 
 
 @pytest.mark.parametrize("key", ["secrets", "include", "models"])
-def test_sections_that_are_not_there_yet_are_refused(stack, key: str) -> None:
+def test_sections_that_are_not_there_yet_are_refused(stack: StackFolder, key: str) -> None:
     (problem,) = stack.problems(f"{key}: {{}}\nservices: {{}}\n")
     assert problem.startswith(f"1:1: {key}: not supported yet by deploy")
 
@@ -154,23 +155,23 @@ def test_sections_that_are_not_there_yet_are_refused(stack, key: str) -> None:
         ),
     ],
 )
-def test_a_file_must_be_a_mapping_of_services(stack, text: str, problem: str) -> None:
+def test_a_file_must_be_a_mapping_of_services(stack: StackFolder, text: str, problem: str) -> None:
     assert stack.problems(text) == [problem]
 
 
 @pytest.mark.parametrize("text", ["services: {}", "x-only: 1", "version: '3'\nservices: {}"])
-def test_a_file_without_services_is_an_empty_stack(stack, text: str) -> None:
+def test_a_file_without_services_is_an_empty_stack(stack: StackFolder, text: str) -> None:
     assert stack.load(text).services == ()
 
 
-def test_another_name_in_the_file_is_not_used_and_noted(stack) -> None:
+def test_another_name_in_the_file_is_not_used_and_noted(stack: StackFolder) -> None:
     assert stack.load("name: other\nservices: {}").name == "shop"
     assert stack.notes("name: other\nservices: {}") == [
         "1:1: name: name other is not used: the stack is deployed as shop"
     ]
 
 
-def test_keys_of_the_users_own_are_allowed_in_every_object(stack) -> None:
+def test_keys_of_the_users_own_are_allowed_in_every_object(stack: StackFolder) -> None:
     text = """
     x-a: 1
     services:
@@ -187,21 +188,23 @@ def test_keys_of_the_users_own_are_allowed_in_every_object(stack) -> None:
     assert stack.problems(text) == []
 
 
-def test_a_service_may_be_called_like_an_extension(stack) -> None:
+def test_a_service_may_be_called_like_an_extension(stack: StackFolder) -> None:
     assert stack.load("services: {x-web: {image: x}}").services[0].name == "shop_x-web"
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
-def test_byte_order_marks_are_understood(stack, encoding: str) -> None:
+def test_byte_order_marks_are_understood(stack: StackFolder, encoding: str) -> None:
     spec = stack.load("services: {web: {image: x, labels: {a: ü}}}".encode(encoding))
     assert spec.services[0].task.container.labels["a"] == "ü"
 
 
-def test_text_that_is_not_utf8_is_found_where_it_is(stack) -> None:
+def test_text_that_is_not_utf8_is_found_where_it_is(stack: StackFolder) -> None:
     assert stack.problems(b"services:\n  a: \xff\n") == ["2:6: the file is not UTF-8 text"]
 
 
-def test_the_standard_input_starts_at_the_current_folder(stack, monkeypatch) -> None:
+def test_the_standard_input_starts_at_the_current_folder(
+    stack: StackFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Stdin:
         buffer = io.BytesIO(b"services: {web: {image: x, volumes: ['./a:/a'], tty: 5}}")
 
@@ -224,14 +227,14 @@ def test_the_standard_input_starts_at_the_current_folder(stack, monkeypatch) -> 
         (["big.yml"], "big.yml is larger than 4096 KiB"),
     ],
 )
-def test_files_that_cannot_be_read(stack, paths: list[str], message: str) -> None:
+def test_files_that_cannot_be_read(stack: StackFolder, paths: list[str], message: str) -> None:
     stack.write("big.yml", b"#" * (read.COMPOSE_FILE_BYTES_MAX + 1))
     with pytest.raises(InputError) as caught:
         load.load_stack(paths, "shop", environment={})
     assert caught.value.message.startswith(message)
 
 
-def test_a_stack_needs_a_name_that_services_can_carry(stack) -> None:
+def test_a_stack_needs_a_name_that_services_can_carry(stack: StackFolder) -> None:
     stack.write("stack.yml", "services: {}")
     with pytest.raises(InputError, match="invalid stack name 'a b'"):
         load.load_stack(["stack.yml"], "a b", environment={})

@@ -1,8 +1,10 @@
 """`volumes` in both forms, and `tmpfs`."""
 
+import msgspec
 import pytest
 
 from stackctl.model.specs import Mount, MountKind
+from tests.unit.compose.stack_folder import StackFolder
 
 NAMESPACE = {"com.docker.stack.namespace": "shop"}
 VOLUMES = (
@@ -11,17 +13,17 @@ VOLUMES = (
 
 
 def bind(source: str, target: str, **more: object) -> Mount:
-    return Mount(kind=MountKind.BIND, source=source, target=target, **more)  # type: ignore[arg-type]  # test tables
+    mount = Mount(kind=MountKind.BIND, source=source, target=target)
+    return msgspec.structs.replace(mount, **more)
 
 
 def volume(source: str, target: str, **more: object) -> Mount:
-    return Mount(
-        kind=MountKind.VOLUME, source=source, target=target, volume_labels=NAMESPACE, **more
-    )  # type: ignore[arg-type]  # test tables
+    mount = Mount(kind=MountKind.VOLUME, source=source, target=target, volume_labels=NAMESPACE)
+    return msgspec.structs.replace(mount, **more)
 
 
 def tmpfs(target: str, **more: object) -> Mount:
-    return Mount(kind=MountKind.TMPFS, target=target, **more)  # type: ignore[arg-type]  # test tables
+    return msgspec.structs.replace(Mount(kind=MountKind.TMPFS, target=target), **more)
 
 
 @pytest.mark.parametrize(
@@ -64,24 +66,24 @@ def tmpfs(target: str, **more: object) -> Mount:
         ),
     ],
 )
-def test_forms(stack, written: str, expected: Mount) -> None:
+def test_forms(stack: StackFolder, written: str, expected: Mount) -> None:
     stack.environment["HOME"] = "/home/me"
     service = stack.service(f"volumes:\n  - {written}", rest=VOLUMES)
     assert service.task.container.mounts == (expected,)
 
 
 @pytest.mark.parametrize("written", ["./conf:/x", "{type: bind, source: conf, target: /x}"])
-def test_a_relative_folder_starts_at_the_file(stack, written: str) -> None:
+def test_a_relative_folder_starts_at_the_file(stack: StackFolder, written: str) -> None:
     service = stack.service(f"volumes:\n  - {written}")
     assert service.task.container.mounts == (bind(str(stack.folder / "conf"), "/x"),)
 
 
-def test_a_parent_folder_is_resolved(stack) -> None:
+def test_a_parent_folder_is_resolved(stack: StackFolder) -> None:
     service = stack.service('volumes: ["../conf:/x"]')
     assert service.task.container.mounts[0].source == str(stack.folder.parent / "conf")
 
 
-def test_what_the_volume_says_travels_with_each_mount(stack) -> None:
+def test_what_the_volume_says_travels_with_each_mount(stack: StackFolder) -> None:
     (mount,) = stack.service(
         "volumes: [{type: volume, source: opts, target: /y, volume: {labels: {c: d}}}]",
         rest=VOLUMES,
@@ -91,7 +93,7 @@ def test_what_the_volume_says_travels_with_each_mount(stack) -> None:
     assert mount.volume_labels == {"a": "b", "c": "d", **NAMESPACE}
 
 
-def test_mounts_are_sorted_by_where_they_go(stack) -> None:
+def test_mounts_are_sorted_by_where_they_go(stack: StackFolder) -> None:
     one = stack.service('volumes: ["/b:/b", "/a:/a"]\ntmpfs: /c')
     assert [mount.target for mount in one.task.container.mounts] == ["/a", "/b", "/c"]
 
@@ -137,7 +139,7 @@ def test_mounts_are_sorted_by_where_they_go(stack) -> None:
         ("{type: tmpfs, target: /x, tmpfs: {siez: 1}}", "unknown key; did you mean size?"),
     ],
 )
-def test_mistakes(stack, written: str, message: str) -> None:
+def test_mistakes(stack: StackFolder, written: str, message: str) -> None:
     (problem,) = stack.service_problems(f"volumes:\n  - {written}", rest=VOLUMES)
     assert problem.startswith("5:")
     assert "services.web.volumes[0]" in problem
@@ -156,7 +158,7 @@ def test_mistakes(stack, written: str, message: str) -> None:
         ('"/run:ro,noexec,nosuid,nodev"', [tmpfs("/run", read_only=True)]),
     ],
 )
-def test_tmpfs(stack, written: str, expected: list[Mount]) -> None:
+def test_tmpfs(stack: StackFolder, written: str, expected: list[Mount]) -> None:
     assert list(stack.service(f"tmpfs: {written}").task.container.mounts) == expected
 
 
@@ -171,13 +173,13 @@ def test_tmpfs(stack, written: str, expected: list[Mount]) -> None:
         ("{a: b}", "must be text or a list of texts, not a mapping"),
     ],
 )
-def test_tmpfs_mistakes(stack, written: str, message: str) -> None:
+def test_tmpfs_mistakes(stack: StackFolder, written: str, message: str) -> None:
     (problem,) = stack.service_problems(f"tmpfs: {written}")
     assert problem.startswith("4:")
     assert message in problem
 
 
-def test_two_mounts_on_one_path_are_refused_wherever_they_come_from(stack) -> None:
+def test_two_mounts_on_one_path_are_refused_wherever_they_come_from(stack: StackFolder) -> None:
     body = 'volumes: ["/a:/x", "/b:/x/"]\ntmpfs: /x\nconfigs: [{source: c, target: /x}]'
     problems = stack.service_problems(body, rest="configs: {c: {content: x}}")
     assert [problem.partition(":")[0] for problem in problems] == ["4", "5", "6"]

@@ -3,11 +3,12 @@
 import pytest
 
 from stackctl.model.specs import ConfigReference, ConfigSpec, NetworkAttachment, NetworkSpec
+from tests.unit.compose.stack_folder import StackFolder
 
 NAMESPACE = {"com.docker.stack.namespace": "shop"}
 
 
-def network(stack, settings: str) -> NetworkSpec:
+def network(stack: StackFolder, settings: str) -> NetworkSpec:
     text = f"services: {{web: {{image: x, networks: [n]}}}}\nnetworks: {{n: {settings}}}\n"
     return stack.load(text).networks[0]
 
@@ -37,7 +38,7 @@ def network(stack, settings: str) -> NetworkSpec:
         ("{ipam: {config: []}}", NetworkSpec(name="shop_n", labels=NAMESPACE)),
     ],
 )
-def test_networks(stack, settings: str, expected: NetworkSpec) -> None:
+def test_networks(stack: StackFolder, settings: str, expected: NetworkSpec) -> None:
     assert network(stack, settings) == expected
 
 
@@ -125,12 +126,12 @@ def test_networks(stack, settings: str, expected: NetworkSpec) -> None:
         ("[x]", "2:15: networks.n: must be a mapping, not a list"),
     ],
 )
-def test_network_mistakes(stack, settings: str, problem: str) -> None:
+def test_network_mistakes(stack: StackFolder, settings: str, problem: str) -> None:
     text = f"services: {{web: {{image: x, networks: [n]}}}}\nnetworks: {{n: {settings}}}\n"
     assert stack.problems(text) == [problem]
 
 
-def test_the_default_network_is_made_when_a_service_is_on_it(stack) -> None:
+def test_the_default_network_is_made_when_a_service_is_on_it(stack: StackFolder) -> None:
     spec = stack.load("services: {web: {image: x}}")
     assert spec.networks == (NetworkSpec(name="shop_default", labels=NAMESPACE),)
     assert spec.services[0].task.networks == (
@@ -138,12 +139,12 @@ def test_the_default_network_is_made_when_a_service_is_on_it(stack) -> None:
     )
 
 
-def test_the_default_network_may_have_settings(stack) -> None:
+def test_the_default_network_may_have_settings(stack: StackFolder) -> None:
     spec = stack.load("services: {web: {image: x}}\nnetworks: {default: {internal: true}}")
     assert spec.networks == (NetworkSpec(name="shop_default", internal=True, labels=NAMESPACE),)
 
 
-def test_a_network_that_no_service_is_on_is_not_made_and_noted(stack) -> None:
+def test_a_network_that_no_service_is_on_is_not_made_and_noted(stack: StackFolder) -> None:
     text = "services: {web: {image: x, networks: [a]}}\nnetworks: {a: , b: }"
     assert [found.name for found in stack.load(text).networks] == ["shop_a"]
     assert stack.notes(text) == [
@@ -151,7 +152,7 @@ def test_a_network_that_no_service_is_on_is_not_made_and_noted(stack) -> None:
     ]
 
 
-def test_a_service_answers_to_its_short_name_and_its_aliases(stack) -> None:
+def test_a_service_answers_to_its_short_name_and_its_aliases(stack: StackFolder) -> None:
     text = """
     services:
       web:
@@ -212,7 +213,7 @@ def test_a_service_answers_to_its_short_name_and_its_aliases(stack) -> None:
         ),
     ],
 )
-def test_mistakes_in_the_networks_of_a_service(stack, body: str, problem: str) -> None:
+def test_mistakes_in_the_networks_of_a_service(stack: StackFolder, body: str, problem: str) -> None:
     assert stack.service_problems(body, rest="networks: {front: }") == [problem]
 
 
@@ -245,26 +246,26 @@ def test_mistakes_in_the_networks_of_a_service(stack, body: str, problem: str) -
         ("text", "4:14: volumes.v: must be a mapping, not text (text)"),
     ],
 )
-def test_volume_mistakes(stack, settings: str, problem: str) -> None:
+def test_volume_mistakes(stack: StackFolder, settings: str, problem: str) -> None:
     assert stack.service_problems("", rest=f"volumes: {{v: {settings}}}") in (
         [problem],
         [problem.replace("4:", "5:", 1)],
     )
 
 
-def test_a_volume_may_have_an_exact_name(stack) -> None:
+def test_a_volume_may_have_an_exact_name(stack: StackFolder) -> None:
     service = stack.service('volumes: ["v:/x"]', rest="volumes: {v: {name: exact}}")
     assert service.task.container.mounts[0].source == "exact"
 
 
-def test_the_folder_of_a_local_bind_volume_is_made_absolute(stack) -> None:
+def test_the_folder_of_a_local_bind_volume_is_made_absolute(stack: StackFolder) -> None:
     rest = "volumes: {v: {driver_opts: {type: none, o: 'bind,ro', device: ./here}}}"
     service = stack.service('volumes: ["v:/x"]', rest=rest)
     options = service.task.container.mounts[0].volume_driver_options
     assert options["device"] == str(stack.folder / "here")
 
 
-def test_configs_from_a_file_and_from_the_stack_itself(stack) -> None:
+def test_configs_from_a_file_and_from_the_stack_itself(stack: StackFolder) -> None:
     stack.write("conf/app.conf", b"\x00binary\xff")
     stack.environment["WHO"] = "ü"
     text = """
@@ -291,7 +292,7 @@ def test_configs_from_a_file_and_from_the_stack_itself(stack) -> None:
     )
 
 
-def test_a_config_of_exactly_1000_kib_fits(stack) -> None:
+def test_a_config_of_exactly_1000_kib_fits(stack: StackFolder) -> None:
     stack.write("big", b"x" * (1000 << 10))
     spec = stack.load("services: {}\nconfigs: {c: {file: big}}")
     assert len(spec.configs[0].content) == 1000 << 10
@@ -332,20 +333,20 @@ def test_a_config_of_exactly_1000_kib_fits(stack) -> None:
         ),
     ],
 )
-def test_config_mistakes(stack, settings: str, problem: str) -> None:
+def test_config_mistakes(stack: StackFolder, settings: str, problem: str) -> None:
     assert stack.problems(f"configs: {{c: {settings}}}") == [problem]
 
 
 @pytest.mark.parametrize(
     ("name", "reason"), [("nope", "No such file or directory"), (".", "Is a directory")]
 )
-def test_a_config_file_must_be_a_file(stack, name: str, reason: str) -> None:
+def test_a_config_file_must_be_a_file(stack: StackFolder, name: str, reason: str) -> None:
     (problem,) = stack.problems(f"configs:\n  c:\n    file: {name}\n")
     assert problem.startswith("3:11: configs.c.file: cannot read ")
     assert problem.endswith(reason)
 
 
-def test_a_config_of_more_than_1000_kib_is_refused(stack) -> None:
+def test_a_config_of_more_than_1000_kib_is_refused(stack: StackFolder) -> None:
     stack.write("big", b"x" * ((1000 << 10) + 1))
     (problem,) = stack.problems("configs:\n  c:\n    file: big\n")
     assert problem.endswith("big is larger than 1000 KiB")
@@ -392,6 +393,8 @@ def test_a_config_of_more_than_1000_kib_is_refused(stack) -> None:
         ("5", "4:15: services.web.configs[0]: must be text, not a number (5); put it in quotes"),
     ],
 )
-def test_mistakes_in_the_configs_of_a_service(stack, written: str, problem: str) -> None:
+def test_mistakes_in_the_configs_of_a_service(
+    stack: StackFolder, written: str, problem: str
+) -> None:
     found = stack.service_problems(f"configs: [{written}]", rest="configs: {c: {content: x}}")
     assert found == [problem]

@@ -3,6 +3,7 @@
 import pytest
 
 from stackctl.model.specs import PortMode, PortSpec
+from tests.unit.compose.stack_folder import StackFolder
 
 
 def port(published: int, target: int, protocol: str = "tcp") -> PortSpec:
@@ -42,21 +43,23 @@ def port(published: int, target: int, protocol: str = "tcp") -> PortSpec:
         ("{target: 80, published: 80, x-note: mine}", [port(80, 80)]),
     ],
 )
-def test_forms(stack, written: str, expected: list[PortSpec]) -> None:
+def test_forms(stack: StackFolder, written: str, expected: list[PortSpec]) -> None:
     assert list(stack.service(f"ports:\n  - {written}").ports) == expected
 
 
-def test_host_mode_publishes_on_the_node_of_the_task(stack) -> None:
+def test_host_mode_publishes_on_the_node_of_the_task(stack: StackFolder) -> None:
     (found,) = stack.service("ports: [{target: 80, published: 8080, mode: host}]").ports
     assert found == PortSpec(target=80, published=8080, mode=PortMode.HOST)
 
 
-def test_ports_are_sorted_so_that_their_order_in_the_file_changes_nothing(stack) -> None:
+def test_ports_are_sorted_so_that_their_order_in_the_file_changes_nothing(
+    stack: StackFolder,
+) -> None:
     one = stack.service('ports: ["81:81", "80:80", 443]')
     assert one == stack.service('ports: [443, "80:80", "81:81"]')
 
 
-def test_a_port_said_twice_alike_counts_once_with_a_note(stack) -> None:
+def test_a_port_said_twice_alike_counts_once_with_a_note(stack: StackFolder) -> None:
     body = 'ports: ["80:80", "80:80/tcp", "81", "81"]'
     assert [found.target for found in stack.service(body).ports] == [80, 81]
     assert stack.notes(stack.service_text(body)) == [
@@ -101,19 +104,19 @@ def test_a_port_said_twice_alike_counts_once_with_a_note(stack) -> None:
         ("{target: 80, host_ip: 10.0.0.1}", "a host address is not supported by deploy"),
     ],
 )
-def test_mistakes(stack, written: str, message: str) -> None:
+def test_mistakes(stack: StackFolder, written: str, message: str) -> None:
     (problem,) = stack.service_problems(f"ports:\n  - {written}")
     assert problem.startswith("5:")
     assert "services.web.ports[0]" in problem
     assert message in problem
 
 
-def test_a_file_cannot_publish_more_ports_than_there_are(stack) -> None:
+def test_a_file_cannot_publish_more_ports_than_there_are(stack: StackFolder) -> None:
     (problem,) = stack.service_problems('ports: ["1-65535", "1-3/udp"]')
     assert problem.endswith("ports[1]: the file publishes more ports than there are")
 
 
-def test_ports_must_be_a_list(stack) -> None:
+def test_ports_must_be_a_list(stack: StackFolder) -> None:
     assert stack.service_problems("ports: 80:80") == [
         "4:12: services.web.ports: must be a list of ports, not text (80:80)"
     ]
