@@ -5,7 +5,9 @@ import contextlib
 import gc
 import importlib
 import logging
+import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -65,9 +67,19 @@ def find_identity(settings: Settings) -> NodeIdentity:
     if identity is not None:
         return identity
     if settings.join_token:
-        # Loaded only for the one time it is needed: 8 MB.
-        importlib.import_module("agent.enrolment").enrol(settings)
+        _enrol_and_begin_anew(settings)
     return identity_files.await_identity(settings.identity_dir, timeout_seconds=IDENTITY_SECONDS)
+
+
+def _enrol_and_begin_anew(settings: Settings) -> None:
+    """Join, then run this program again in the same process: what enrolment loads (10 MB, for a
+    few milliseconds of work) would stay for as long as the agent runs.
+    """
+    importlib.import_module("agent.enrolment").enrol(settings)
+    if identity_files.read_identity(settings.identity_dir) is None:
+        raise ClusterUnavailable(f"the identity in {settings.identity_dir} cannot be read back")
+    logging.shutdown()
+    os.execv(sys.executable, sys.orig_argv)  # noqa: S606  # our own command line, once more
 
 
 def await_engine(url: str) -> DockerEngine:

@@ -30,6 +30,7 @@ from agent.core.observed import Container
 from agent.drivers.config_files import ConfigFiles
 from agent.drivers.engine import Engine, ImageMissing
 from stackctl.errors import DriverFailure, TemporaryFailure
+from stackctl.model import ids
 from stackctl.model.assignment import AssignmentSet, ConfigAssignment, TaskAssignment
 from stackctl.model.structs import Model
 
@@ -72,7 +73,8 @@ class Execution:
         self, action: Action, assignment: AssignmentSet, engine_networks: Mapping[str, str]
     ) -> tuple[Outcome, Seen | None]:
         """Do it. The second value is None when the engine could not be asked afterwards."""
-        _log.info("%s", _sentence(action))
+        sentence = _sentence(action, assignment)
+        _log.info("%s", sentence)
         try:
             outcome = self._do(action, assignment, engine_networks)
         except ImageMissing as failure:
@@ -84,7 +86,7 @@ class Execution:
         except DriverFailure as failure:
             outcome = Refused(reason=failure.reason)
         if not isinstance(outcome, Done | ProbeAnswer):
-            _log.warning("%s: %s", _sentence(action), outcome.reason)
+            _log.warning("%s: %s", sentence, outcome.reason)
         return outcome, self._look_after(action, outcome)
 
     def look(self, container_id: str) -> Seen | None:
@@ -188,17 +190,22 @@ def _networks_of(
     return container_config.networks_of(task, assigned, engine_networks)
 
 
-def _sentence(action: Action) -> str:
+def title_of(task_id: str, assignment: AssignmentSet) -> str:
+    """The task as a log line names it: its name if it is assigned, and the beginning of its id."""
+    name = next((task.name for task in assignment.tasks if task.id == task_id), "task")
+    return f"{name} ({ids.short_id(task_id)})"
+
+
+def _sentence(action: Action, assignment: AssignmentSet) -> str:
     verb = {
         CreateContainer: "create the container",
         ConnectNetwork: "connect the container to a network",
         StartContainer: "start the container",
         RemoveContainer: "remove the container",
-        PullImage: "pull the image",
         ProbeHealth: "test the health",
     }.get(type(action), "")
     if isinstance(action, SignalContainer):
         verb = f"send {action.signal}"
     if isinstance(action, PullImage):
         verb = f"pull {action.image}"
-    return f"task {action.task_id}: {verb} ({action.cause})"
+    return f"{title_of(action.task_id, assignment)}: {verb} ({action.cause})"

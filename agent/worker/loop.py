@@ -22,6 +22,7 @@ from agent.drivers.config_files import ConfigFiles
 from agent.drivers.disk import AgentFolder
 from agent.drivers.engine import ContainerEvent, Engine
 from agent.drivers.task_rules import ContainerSandbox
+from agent.worker import execution
 from agent.worker.execution import Execution, NodeIdentity, Seen
 from agent.worker.network_part import NetworkControl, NetworkPart
 from agent.worker.observer import Observer
@@ -251,7 +252,7 @@ class Worker:
         self._are_records_kept = False
         if before is None or before.status != record.status:
             if before is None or before.status.state != record.status.state:
-                _log_status(record.task_id, record.status)
+                _log_status(execution.title_of(record.task_id, self._assignment), record.status)
             self._on_report(TaskReport(task_id=record.task_id, status=record.status))
 
     def _keep_records(self) -> None:
@@ -416,6 +417,6 @@ class Worker:
         self._changed.notify_all()
 
 
-def _log_status(task_id: str, status: TaskStatus) -> None:
+def _log_status(title: str, status: TaskStatus) -> None:
     error = f": {status.error}" if status.error else ""
-    _log.info("task %s is %s%s", task_id, status.state.name.lower(), error)
+    _log.info("%s is %s%s", title, status.state.name.lower(), error)
