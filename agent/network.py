@@ -10,7 +10,7 @@ failed is raised in the end.
 """
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from agent.core import dns_zone, overlay_plan
 from agent.core.dns_zone import Client, Zone
@@ -66,8 +66,9 @@ class NodeNetwork:
         self._lock = threading.Lock()  # the fields below
         self._assignment = self._nothing
         self._ensured: dict[str, NetworkAssignment] = {}  # asked for since the last apply
+        self._there: dict[str, NetworkAssignment] = {}  # as they were when last looked at
         self._gateways: dict[str, str] = {}
-        self._has_leftovers = False
+        self._leftovers: frozenset[str] | None = frozenset()  # names; None is not known
         self._rules_index = 0
 
     @property
@@ -104,13 +105,18 @@ class NodeNetwork:
 
     def ensure_networks(self, networks: Iterable[NetworkAssignment]) -> Mapping[str, str]:
         """These networks are there, before containers are attached to them: the engine's name of
-        each, by network id. Raises when one of them could not be made."""
+        each, by network id. Raises when one of them could not be made.
+
+        What was there when last looked at is not looked at again; `apply` does that.
+        """
         networks = tuple(networks)
-        failures = Failures()
         with self._lock:
             self._ensured |= {network.id: network for network in networks}
-        self._ensure(networks, failures)
-        failures.raise_any()
+            missing = [network for network in networks if self._there.get(network.id) != network]
+        if missing:
+            failures = Failures()
+            self._ensure(missing, failures)
+            failures.raise_any()
         return {network.id: network.name for network in networks}
 
     def container_started(self, sandbox: ContainerSandbox) -> None:
@@ -126,7 +132,7 @@ class NodeNetwork:
         """
         self._tasks.drop(task_id)
         self._publish_names()
-        if self._has_leftovers:
+        if self._leftovers:
             failures = Failures()
             self._remove_leftovers(failures)
             failures.raise_any()
@@ -172,7 +178,7 @@ class NodeNetwork:
         with failures.collected():
             of_rules.raise_any()
 
-    def _ensure(self, networks: Iterable[NetworkAssignment], failures: Failures) -> None:
+    def _ensure(self, networks: Sequence[NetworkAssignment], failures: Failures) -> None:
         with self._overlay_turn:
             with self._lock:
                 assignment = self._assignment
@@ -183,13 +189,12 @@ class NodeNetwork:
                 failures,
             )
             with self._lock:
-                known = {network.id for network in assignment.networks} | set(self._ensured)
-                gateways = {plan.network_id: plan.gateway for plan in there.values()}
-                self._gateways = {
-                    network_id: gateway
-                    for network_id, gateway in {**self._gateways, **gateways}.items()
-                    if network_id in known
-                }
+                for network in networks:
+                    self._there.pop(network.id, None)
+                    if network.id in there:
+                        self._there[network.id] = network
+                        self._gateways[network.id] = network.gateway
+                self._forget_unneeded()
                 listened = {gateway: network_id for network_id, gateway in self._gateways.items()}
             with failures.collected():
                 self._dns.listen(listened)
@@ -198,13 +203,23 @@ class NodeNetwork:
         """Networks that neither the assignment nor a container about to be made needs."""
         with self._overlay_turn:
             with self._lock:
-                kept = {network.id for network in self._assignment.networks} | set(self._ensured)
-            self._has_leftovers = not self._overlay.remove_absent(kept, failures)
+                kept = self._forget_unneeded()
+            self._leftovers = self._overlay.remove_absent(kept, failures)
+
+    def _forget_unneeded(self) -> set[str]:
+        """Keep in mind only networks that are assigned or asked for; their ids. Under the lock."""
+        kept = {network.id for network in self._assignment.networks} | set(self._ensured)
+        for network_id in [*self._gateways]:
+            if network_id not in kept:
+                del self._gateways[network_id]
+                self._there.pop(network_id, None)
+        return kept
 
     def _complain_about_leftovers(self) -> None:
-        if self._has_leftovers:
+        if self._leftovers:
             raise TemporaryFailure(
-                "containers still use networks of the cluster", retry_after_seconds=_RETRY_SECONDS
+                f"containers still use {', '.join(sorted(self._leftovers))}",
+                retry_after_seconds=_RETRY_SECONDS,
             )
 
     def _publish_names(self) -> None:

@@ -139,9 +139,10 @@ def _loopback_guard(networks: Sequence[NetworkAssignment]) -> str:
 
 def _ingress_chain(port: IngressAssignment) -> str:
     return (
-        f"\tchain {port.protocol}-{port.published} {{{_comment(port.service_name)}\n"
+        f"\tchain {port.protocol}-{port.published} {{\n"
         f"\t\tct mark set ct mark | {INGRESS_MARK:#x}\n"
-        f"\t\tmeta l4proto {port.protocol} dnat to {_choice(port.backends)}:{port.target}\n"
+        f"\t\tmeta l4proto {port.protocol} dnat to {_choice(port.backends)}:{port.target}"
+        f"{_comment(port.service_name)}\n"
         "\t}\n"
     )
 
@@ -207,8 +208,8 @@ def _ingress_refusals(refused: Sequence[IngressAssignment]) -> str:
 
 def _vip_chain(endpoint: EndpointAssignment) -> str:
     return (
-        f"\tchain vip-{endpoint.vip} {{{_comment(endpoint.service_name)}\n"
-        f"\t\tdnat to {_choice(endpoint.backends)}\n"
+        f"\tchain vip-{endpoint.vip} {{\n"
+        f"\t\tdnat to {_choice(endpoint.backends)}{_comment(endpoint.service_name)}\n"
         "\t}\n"
     )
 
@@ -222,7 +223,7 @@ def _choice(backends: Sequence[Backend]) -> str:
 
 
 def _comment(service_name: str) -> str:
-    return f" # {_NOT_IN_COMMENTS.sub('_', service_name)[:_COMMENT_MAX]}"
+    return f' comment "{_NOT_IN_COMMENTS.sub("_", service_name)[:_COMMENT_MAX]}"'
 
 
 def _braces(items: Iterable[str]) -> str:

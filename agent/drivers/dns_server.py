@@ -60,7 +60,15 @@ class DnsServer:
     All methods may be called from any thread.
     """
 
-    def __init__(self, *, resolvers: NodeResolvers | None = None, port: int = PORT) -> None:
+    def __init__(
+        self,
+        *,
+        resolvers: NodeResolvers | None = None,
+        port: int = PORT,
+        forwarder: DnsForwarder | None = None,
+        hold_seconds: float = HOLD_SECONDS,
+    ) -> None:
+        self._hold_seconds = hold_seconds
         self._port = port
         self._resolvers = resolvers or NodeResolvers()
         self._lock = threading.Lock()
@@ -70,7 +78,7 @@ class DnsServer:
         self._changed = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._tcp_clients = 0
-        self._forwarder = DnsForwarder()
+        self._forwarder = forwarder or DnsForwarder()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="dns-server", daemon=True)
         self._thread.start()
@@ -221,7 +229,7 @@ class DnsServer:
 
     async def _held(self, found: Resolution, resolve: Callable[[], Resolution]) -> Resolution:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(HOLD_SECONDS):
+            async with asyncio.timeout(self._hold_seconds):
                 while isinstance(found, Hold):
                     await self._changed.wait()
                     found = resolve()

@@ -40,12 +40,16 @@ def apply(text: str, namespace: Namespace | None = None) -> int:
 
 def apply_here(text: str, stack: ExitStack) -> int:
     """`apply` in the namespace of the calling thread; `stack` gets what is to be closed later."""
-    library = _load()
-    if library is None:
-        _run_program(text)
+    if has_library():
+        run_library(text, stack)
     else:
-        _run_library(library, text, stack)
+        run_program(text)
     return generation_here()
+
+
+def has_library() -> bool:
+    """Whether libnftables can be loaded."""
+    return _load() is not None
 
 
 def generation_here() -> int:
@@ -81,7 +85,11 @@ def _load() -> ctypes.CDLL | None:
     return library
 
 
-def _run_library(library: ctypes.CDLL, text: str, stack: ExitStack) -> None:
+def run_library(text: str, stack: ExitStack) -> None:
+    """Apply text through libnftables. Raises `TemporaryFailure`."""
+    library = _load()
+    if library is None:
+        raise PermanentFailure(f"{_LIBRARY} is not installed")
     with _library_lock:
         context = library.nft_ctx_new(0)
         if not context:
@@ -99,7 +107,9 @@ def _run_library(library: ctypes.CDLL, text: str, stack: ExitStack) -> None:
         raise _refused(words)
 
 
-def _run_program(text: str) -> None:
+def run_program(text: str) -> None:
+    """Apply text through the nft program. Raises `TemporaryFailure`, or `PermanentFailure` when
+    it is not installed."""
     # A child belongs to the namespace of the thread that starts it.
     try:
         ended = subprocess.run(

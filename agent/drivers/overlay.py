@@ -75,15 +75,15 @@ class Overlay:
                         _write_entries(index, remotes.get(network.id, ()))
         return there
 
-    def remove_absent(self, kept: Collection[str], failures: Failures) -> bool:
-        """No network of ours but those in `kept` (ids) is left, except where containers use it;
-        True when there is no such exception."""
-        in_use: set[str] = set()
+    def remove_absent(self, kept: Collection[str], failures: Failures) -> frozenset[str] | None:
+        """No network of ours but those in `kept` (ids) is left, except those that containers use:
+        their names. None when the engine does not say which there are."""
+        in_use: dict[str, str] = {}
         known: Sequence[EngineNetwork] | None = None
         with failures.collected():
             known = self._engine.list_networks()
         if known is None:
-            return False
+            return None
         for network in known:
             if network.network_id in kept:
                 continue
@@ -91,13 +91,13 @@ class Overlay:
             with failures.collected():
                 is_gone = self._engine.remove_network(network.name)
             if not is_gone:
-                in_use.add(network.network_id)
+                in_use[network.network_id] = network.name
         with failures.collected(), links.open_links() as found:
             for name, network_id in found.marked(self._cluster_id):
                 if network_id not in kept and network_id not in in_use:
                     found.remove_link(name)
                     self._without_members.discard(network_id)
-        return not in_use
+        return frozenset(in_use.values())
 
     def _ensure_engine_network(
         self,
