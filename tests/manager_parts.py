@@ -58,12 +58,12 @@ class Edges:
         )
 
     async def connect_node(self, node_id: str, hostname: str) -> None:
-        """A worker as if its agent had said Hello to another manager."""
+        """A worker as if its agent had said Hello, and nothing since."""
         await self.admit_node(node_id, hostname)
         await self.parts.cluster.propose(
             commands.SeeNode(
                 node_id=node_id,
-                manager_id="elsewhere",
+                manager_id=self.parts.identity.node_id,
                 description=description(hostname),
                 now=1,
             )

@@ -67,7 +67,7 @@ class Manager:
     async def start(self) -> None:
         """Takes part in the cluster and opens the API. Raises StackctlError, OSError."""
         settings = self._settings
-        own = await asyncio.to_thread(_obtain_identity, settings)
+        own = await asyncio.to_thread(obtain_identity, settings)
         directory = IdentityDirectory(settings.identity_dir)
         server_tls = identity.server_ssl_context(directory.tls_files())
         client_tls = identity.client_ssl_context(directory.tls_files())
@@ -154,7 +154,8 @@ class Manager:
             self.failed.set_result(error)
 
 
-def _obtain_identity(settings: Settings) -> NodeIdentity:
+def obtain_identity(settings: Settings) -> NodeIdentity:
+    """Reads who this node is, or founds or joins a cluster. Blocks; raises StackctlError."""
     own = read_identity(settings.identity_dir)
     if own is None:
         if settings.bootstrap:

@@ -5,7 +5,7 @@ taken out, so a reader that is slow, or gone, stops the agent and not the manage
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 
 from stackctl.wire import agent_protocol as protocol
 
@@ -49,7 +49,7 @@ class LogStream:
             self._send(protocol.CloseStream(stream_id=self._id))
             self._on_close(self._id)
 
-    async def frames(self) -> AsyncIterator[protocol.LogChunk | protocol.StreamEnd]:
+    async def frames(self) -> AsyncGenerator[protocol.LogChunk | protocol.StreamEnd, None]:
         """Chunks as they come, the end of the stream last; a fault of the agent stands in it."""
         while True:
             frame = await self._queue.get()
