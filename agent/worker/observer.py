@@ -45,7 +45,7 @@ class Observer:
         self._ending = threading.Event()
         self._lock = threading.Lock()
         self._stream: EventStream | None = None
-        self._answered_at = clock.elapsed()
+        self._silent_since: float | None = None
 
     def start(self) -> None:
         """Begin to watch."""
@@ -58,8 +58,11 @@ class Observer:
         self._close_stream()
 
     def silent_seconds(self) -> float:
-        """For how long the engine has not answered."""
-        return max(0.0, self._clock.elapsed() - self._answered_at - PING_SECONDS)
+        """For how long the engine has not answered, counted from the first ping that failed: time
+        in which this node stood still is no fault of the engine.
+        """
+        since = self._silent_since
+        return 0.0 if since is None else self._clock.elapsed() - since
 
     def _read_events(self) -> None:
         pause = REOPEN_MIN_SECONDS
@@ -90,12 +93,14 @@ class Observer:
             try:
                 self._engine.ping()
                 failed = 0
-                self._answered_at = self._clock.elapsed()
+                self._silent_since = None
                 if self._clock.elapsed() - looked_at >= FULL_LOOK_SECONDS:
                     looked_at = self._clock.elapsed()
                     self._full_look()
             except DriverFailure as failure:
                 failed += 1
+                if self._silent_since is None:
+                    self._silent_since = self._clock.elapsed()
                 _log.warning("the engine does not answer (%d times): %s", failed, failure.reason)
                 if failed >= PINGS_FAILED_MAX:
                     failed = 0
