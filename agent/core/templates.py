@@ -1,8 +1,8 @@
 """Templates in a task's spec: `{{.Task.Slot}}` and its kin, as Swarm allows them.
 
 Allowed in the host name, in values of the environment and in sources and targets of mounts. The
-places known are those of Swarm's templates; anything else in double braces is refused by name
-rather than handed to the program as it stands.
+places known are those of Swarm's templates; what begins like one and is none is refused by name.
+Other text in double braces is handed to the program as it stands.
 """
 
 import re
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from stackctl.errors import PermanentFailure
 from stackctl.model.assignment import TaskAssignment
 
-_PLACE = re.compile(r"\{\{-?\s*(.*?)\s*-?\}\}")
+_PLACE = re.compile(r"\{\{-?\s*((?:index\s+)?\.(?:Service|Node|Task)\b[^{}]*?)\s*-?\}\}")
 _LABEL = re.compile(r'index\s+\.Service\.Labels\s+"([^"]*)"')
 
 

@@ -12,24 +12,30 @@ import waitress
 REDIS_HOST = os.environ.get("REDIS_HOST", "backenddb")
 PORT = int(os.environ.get("PORT", "8000"))
 
+# The node fills in the task's name; on its own the page falls back on the container's host name.
+TASK = os.environ.get("TASK_NAME", "") or socket.gethostname()
+
 app = flask.Flask(__name__)
-# Half a second to connect and half a second to answer: a visitor waits one second at most.
-counter = redis.Redis(host=REDIS_HOST, socket_connect_timeout=0.5, socket_timeout=0.5)
+# Half a second to connect and half a second to answer: a visitor waits one second at most. Kept
+# connections are tested before use when they are older than a second, because the redis behind them
+# may have been away.
+counter = redis.Redis(
+    host=REDIS_HOST, socket_connect_timeout=0.5, socket_timeout=0.5, health_check_interval=1
+)
 
 
 @app.get("/home")
 def home() -> tuple[str, int, dict[str, str]]:
     """The page, or one sentence when the counter cannot be reached."""
-    task = socket.gethostname()
-    headers = {"Content-Type": "text/html; charset=utf-8", "X-Web-Task": task}
+    headers = {"Content-Type": "text/html; charset=utf-8", "X-Web-Task": TASK}
     try:
         visits = counter.incr("visits")
     except redis.RedisError:
         headers["Content-Type"] = "text/plain; charset=utf-8"
-        return f"web task {task} cannot reach {REDIS_HOST}.\n", 503, headers
+        return f"web task {TASK} cannot reach {REDIS_HOST}.\n", 503, headers
     page = (
         "<!doctype html>\n<title>juergenapp</title>\n<h1>juergenapp</h1>\n"
-        f"<p>Answered by web task <b>{task}</b>.</p>\n"
+        f"<p>Answered by web task <b>{TASK}</b>.</p>\n"
         f"<p>Visit number <b>{visits}</b>.</p>\n"
     )
     return page, 200, headers

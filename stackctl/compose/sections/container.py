@@ -1,11 +1,12 @@
 """The keys of a service that describe its container, all but mounts and configs."""
 
+from stackctl.compose.grammar import task_templates
 from stackctl.compose.grammar.image_reference import image_complaint
 from stackctl.compose.grammar.names import is_hostname
 from stackctl.compose.grammar.shell_words import SHELL_SIGNS, split_words
 from stackctl.compose.problems import shown
 from stackctl.compose.sections import kernel, resolution
-from stackctl.compose.sections.environment import TASK_TEMPLATE, read_env_files, read_environment
+from stackctl.compose.sections.environment import KNOWN_TEMPLATES, read_env_files, read_environment
 from stackctl.compose.sections.healthcheck import read_healthcheck
 from stackctl.compose.sections.reading import Fields, Value
 from stackctl.compose.sections.scalars import (
@@ -102,9 +103,10 @@ def _command(value: Value) -> tuple[str, ...] | None:
 
 def _hostname(value: Value) -> str:
     written = filled_text(value)
-    if TASK_TEMPLATE.search(written):
-        value.problem("a template {{…}} in a hostname is not supported yet by deploy")
-    elif written and not is_hostname(written):
+    unknown = task_templates.unknown_template(written)
+    if unknown is not None:
+        value.problem(f"unknown template {shown(unknown)}", KNOWN_TEMPLATES)
+    elif written and not task_templates.has_template(written) and not is_hostname(written):
         value.problem(
             f"{shown(written)!r} is no hostname: letters, digits and - in parts joined by dots"
         )

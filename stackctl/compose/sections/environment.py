@@ -5,8 +5,7 @@ left out when it is not set there. `environment` wins over every `env_file`, a l
 earlier one. An empty value stays empty: Swarm would replace it by the caller's variable.
 """
 
-import re
-
+from stackctl.compose.grammar import task_templates
 from stackctl.compose.problems import Place, Position, ProblemLog, shown
 from stackctl.compose.read import ENVIRONMENT_FILE_BYTES_MAX, NoSuchFile, decode_text, read_bytes
 from stackctl.compose.sections.paths import absolute_path
@@ -15,8 +14,7 @@ from stackctl.compose.sections.scalars import boolean, filled_text, named_values
 from stackctl.compose.syntax.dotenv import DotenvError, parse_dotenv
 from stackctl.compose.syntax.template import Lookup
 
-# Swarm fills these in for each task; elsewhere two braces are ordinary text.
-TASK_TEMPLATE = re.compile(r"\{\{[^{}]{0,40}\.(?:Service|Node|Task)\b")
+KNOWN_TEMPLATES = f"known are {', '.join(task_templates.PLACES)}"
 
 
 def read_environment(value: Value) -> dict[str, str]:
@@ -30,8 +28,9 @@ def read_environment(value: Value) -> dict[str, str]:
             content = value.reading.variables(name)
         if content is None:
             continue
-        if TASK_TEMPLATE.search(content):
-            entry.problem("a template {{…}} in a variable is not supported yet by deploy")
+        unknown = task_templates.unknown_template(content)
+        if unknown is not None:
+            entry.problem(f"unknown template {shown(unknown)}", KNOWN_TEMPLATES)
         found[name] = content
     return found
 

@@ -159,9 +159,13 @@ def test_healthchecks(stack: StackFolder, body: str, expected: Healthcheck) -> N
             "hostname: '-x' is no hostname: letters, digits and - in parts joined by dots",
         ),
         (
-            "hostname: '{{.Node.Hostname}}'",
+            "hostname: '{{.Node.Nome}}'",
             15,
-            "hostname: a template {{…}} in a hostname is not supported yet by deploy",
+            (
+                "hostname: unknown template {{.Node.Nome}}; "
+                "known are .Service.ID, .Service.Name, .Node.ID, .Node.Hostname, "
+                ".Task.ID, .Task.Name, .Task.Slot"
+            ),
         ),
         ("tty: maybe", 10, "tty: must be true or false, not text (maybe)"),
         ("tty: 1", 10, "tty: must be true or false, not a number (1)"),

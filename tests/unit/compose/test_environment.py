@@ -102,10 +102,12 @@ def test_a_path_that_cannot_be_a_file_is_no_missing_file(stack: StackFolder) -> 
             "4:19: services.web.environment.: there is no name; write NAME=value",
         ),
         (
-            "environment: {A: '{{.Task.Slot}}'}",
+            "environment: {A: '{{.Task.Slut}}'}",
             (
                 "4:19: services.web.environment.A: "
-                "a template {{…}} in a variable is not supported yet by deploy"
+                "unknown template {{.Task.Slut}}; "
+                "known are .Service.ID, .Service.Name, .Node.ID, .N"
+                "ode.Hostname, .Task.ID, .Task.Name, .Task.Slot"
             ),
         ),
         (
