@@ -357,8 +357,18 @@ def _failures_named() -> Iterator[None]:
         OSError,
     ) as error:
         raise TemporaryFailure(
-            f"the engine does not answer: {error}", retry_after_seconds=RETRY_SECONDS
+            f"the engine does not answer: {_words(error)}", retry_after_seconds=RETRY_SECONDS
         ) from error
+
+
+def _words(error: BaseException) -> str:
+    """What happened beneath the layers of libraries, in the system's words where it was that."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    for inner in (*error.args, error.__cause__, error.__context__):
+        if isinstance(inner, BaseException):
+            return _words(inner)
+    return str(error) or type(error).__name__
 
 
 def _failure(error: docker.errors.APIError) -> Exception:

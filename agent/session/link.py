@@ -6,6 +6,7 @@ cluster. Names and addresses are not compared, because nodes may move.
 
 import asyncio
 import contextlib
+import os
 import ssl
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -102,8 +103,10 @@ async def open_link(
             yield Link(socket, welcome)
         except TimeoutError as error:
             raise LinkFailure(f"no answer within {timeout_seconds:g} s") from error
+        except aiohttp.ClientConnectorError as error:
+            raise LinkFailure(_words(error.os_error)) from error
         except (aiohttp.ClientError, OSError) as error:
-            raise LinkFailure(str(error) or type(error).__name__) from error
+            raise LinkFailure(_words(error)) from error
         finally:
             if socket is not None:
                 with contextlib.suppress(TimeoutError, aiohttp.ClientError, OSError):
@@ -125,6 +128,12 @@ def _check_peer(socket: aiohttp.ClientWebSocketResponse, address: str) -> None:
     subject = {name: value for part in certificate.get("subject", ()) for name, value in part}
     if subject.get("organizationalUnitName") != MANAGER_UNIT:
         raise Denied(f"{address} is not a manager: its certificate does not say so")
+
+
+def _words(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno)  # asyncio's own words repeat the address
+    return str(error) or type(error).__name__
 
 
 async def _receive(socket: aiohttp.ClientWebSocketResponse) -> ManagerFrame:

@@ -67,6 +67,7 @@ class Session:
         self._folder = folder
         self._clock = clock
         self._needs_whole_set = True
+        self._said: set[tuple[str, str]] = set()  # failures logged since the last connection
 
     async def run(self) -> None:
         """Stay connected until cancelled."""
@@ -82,8 +83,14 @@ class Session:
                 _log.warning("manager %s: %s; trying another", address, failure)
                 self._choice = self._choice.after_suspicion()
             except (LinkFailure, Denied) as failure:
-                _log.warning("manager %s: %s", address, failure)
+                self._log_failure(address, str(failure))
                 self._choice = self._choice.after_failure()
+
+    def _log_failure(self, address: str, reason: str) -> None:
+        # Managers may be away for hours: each reason is said once until one of them answers.
+        if (address, reason) not in self._said:
+            self._said.add((address, reason))
+            _log.warning("manager %s: %s", address, reason)
 
     async def _become_well(self) -> None:
         said = False
@@ -137,6 +144,7 @@ class Session:
         if welcome.cluster_id != self._membership.cluster_id:
             raise Denied(f"it belongs to another cluster ({welcome.cluster_id})")
         _log.info("connected to manager %s at %s", welcome.manager_id, address)
+        self._said.clear()
         if welcome.managers:
             self._choice = self._choice.with_managers(welcome.managers)
             self._folder.write_managers(welcome.managers)
