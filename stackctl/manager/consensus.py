@@ -25,6 +25,7 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from stackctl.errors import ClusterUnavailable, InputError, StackctlError
+from stackctl.manager.raft.addresses import split_address
 from stackctl.manager.raft.barriers import Barriers
 from stackctl.manager.raft.envelope import KEY_CHARACTERS_MAX
 from stackctl.manager.raft.library import now
@@ -112,13 +113,18 @@ class Consensus:
         on_leadership: Callable[[Leadership], None],
         on_failure: Callable[[StackctlError], None] | None = None,
     ) -> None:
-        """`on_failure` is called once, when this member cannot go on (its disk failed, an entry is
-        unreadable): the manager should end; whatever waits has failed already."""
+        """Neither callback may wait for anything: both run on the consensus thread.
+
+        `on_failure` is called once, when this member cannot go on (its disk failed, an entry is
+        unreadable): the manager should end; whatever waits has failed already.
+        """
         self._settings = settings
         self._machine = machine
         self._on_leadership = on_leadership
         self._on_failure = on_failure
-        self._proposals = Proposals(count_max=settings.proposals_max)
+        self._proposals = Proposals(
+            count_max=settings.proposals_max, bytes_max=settings.proposals_bytes_max
+        )
         self._barriers = Barriers(self._proposals)
         self._waker = Waker()
         self._thread = threading.Thread(target=self._run, name="consensus", daemon=True)
@@ -190,7 +196,9 @@ class Consensus:
         """Let another manager take part, after it has caught up; it must be running already.
 
         Done already counts as done. Fails with Conflict, or ClusterUnavailable naming the reason.
+        Raises InputError for an address that is not "IP:PORT".
         """
+        split_address(member.address)
         return self._change("add", member.node_id, member.address, timeout_seconds)
 
     def remove_member(self, node_id: str, *, timeout_seconds: float) -> Future[None]:
@@ -247,7 +255,7 @@ class Consensus:
         ending = failure or ClusterUnavailable("this manager stops")
         self._proposals.close(ending)
         self._barriers.close(ending)
-        engine.close()
+        engine.close(storage_failed=failure is not None)
         if failure is not None and self._on_failure is not None:
             self._on_failure(failure)
 
@@ -309,22 +317,28 @@ class _Engine:
         proposals: Proposals,
         waker: Waker,
     ) -> None:
-        self._storage = open_storage(settings, machine)
+        for address in (settings.listen, *(member.address for member in settings.members)):
+            split_address(address)
+        self._waker = waker
+        self._links = Links(
+            node_id=settings.node_id,
+            listen=settings.listen,
+            tls=settings.tls,
+            retry_seconds=settings.reconnect_seconds,
+            wake=waker.wake,
+        )
         try:
-            self._links = Links(
-                node_id=settings.node_id,
-                listen=settings.listen,
-                tls=settings.tls,
-                retry_seconds=settings.reconnect_seconds,
-                wake=waker.wake,
-            )
-            self.member = self._open_member(settings, self._storage, proposals, waker)
-            self._receiving = Receiving(self.member, self._storage.snapshots, wake=waker.wake)
-            self.member.subscribe(waker.descriptor, self._on_wake)
-            self._waker = waker
+            self._storage = open_storage(settings, machine)
+        except BaseException:
+            self._links.stop()
+            raise
+        self.member = self._open_member(settings, self._storage, proposals, waker)
+        self._receiving = Receiving(self.member, self._storage.snapshots, wake=waker.wake)
+        self.member.subscribe(waker.descriptor, self._on_wake)
+        try:
             self._links.start()
         except BaseException:
-            self._storage.unlock()
+            self.close(storage_failed=False)
             raise
 
     def _open_member(
@@ -354,12 +368,12 @@ class _Engine:
         self._waker.clear()
         self._receiving.drain()
 
-    def close(self) -> None:
-        """Close everything, also after a failure of the storage."""
+    def close(self, *, storage_failed: bool) -> None:
+        """Close everything."""
         self._links.stop()
         self._receiving.close()
         try:
-            self.member.close()
+            self.member.close(storage_failed=storage_failed)
         except OSError as error:
             _log.error("the storage could not be closed cleanly: %s", error)
         self._storage.unlock()

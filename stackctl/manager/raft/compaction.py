@@ -85,8 +85,10 @@ class Compaction:
         entries = applied_index - self._snapshot_index
         if entries >= self._settings.compaction_entries:
             return True
+        # Not before as much came as a snapshot is large: a large state is written no more than
+        # twice for every byte of change.
         if self._bytes >= self._settings.compaction_bytes and entries > 1:
-            return True
+            return self._bytes >= self._snapshots.size_bytes()
         return now() >= self._due_at and entries >= _ENTRIES_MIN
 
     def begin(self, capture: Capture, *, journal: Journal, applied_index: int) -> None:

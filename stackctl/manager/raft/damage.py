@@ -21,9 +21,9 @@ def damaged(path: Path, why: str, *, hint: str | None = None) -> StorageDamaged:
 def recovery_steps(directory: Path) -> str:
     """What to do, depending on whether other managers still have the state."""
     return (
-        f"if the other managers work: move {directory} away and start this manager again, it "
-        f"fetches everything from the leader. If this is the only manager: restore {directory} "
-        f"from a backup; where only {directory}/snapshot is damaged, "
-        f"'mv {directory}/snapshot.previous {directory}/snapshot' loses nothing, because the "
-        f"journal reaches back to it"
+        f"if other managers work: on one of them run 'stackctl node demote' for this node, move "
+        f"{directory} away, then promote it again; it fetches everything from the leader. If this "
+        f"is the only manager: restore {directory} from a backup; where only {directory}/snapshot "
+        f"is damaged, 'mv {directory}/snapshot.previous {directory}/snapshot' loses nothing, "
+        f"because the journal reaches back to it"
     )

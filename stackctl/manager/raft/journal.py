@@ -166,8 +166,13 @@ class Journal:
         if self._descriptor < 0:
             return
         self.sync()
-        os.close(self._descriptor)
-        self._descriptor = -1
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Close without a sync: what was not acknowledged may be lost."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
 
     def _continue_in(self, descriptor: int, entries: list[LogEntry]) -> None:
         os.close(self._descriptor)

@@ -217,7 +217,7 @@ class Core(SyncObj):  # type: ignore[misc]  # pysyncobj ships no types
         applied_index: int,
         outgoing: Outgoing,
     ) -> None:
-        _assert_names(SyncObj, _METHODS)
+        assert_names(SyncObj, _METHODS)
         super().__init__(
             PeerNode(settings.node_id, address),
             (),
@@ -225,7 +225,7 @@ class Core(SyncObj):  # type: ignore[misc]  # pysyncobj ships no types
             nodeClass=PeerNode,
             transport=_Transport(outgoing),
         )
-        _assert_names(self, _ATTRIBUTES)
+        assert_names(self, _ATTRIBUTES)
         # It began with a journal in memory; this is the real one.
         self._SyncObj__raftLog = log
         self._SyncObj__raftCurrentTerm = max(log.getCurrentTerm(), log.last()[2])
@@ -403,7 +403,8 @@ def now() -> float:
     return float(monotonic())
 
 
-def _assert_names(where: object, names: Iterable[str]) -> None:
+def assert_names(where: object, names: Iterable[str]) -> None:
+    """Check that everything we override or read exists. Raises UnsuitableLibrary."""
     missing = [name for name in names if not hasattr(where, name)]
     if missing or VERSION != SUPPORTED_VERSION:
         raise UnsuitableLibrary(

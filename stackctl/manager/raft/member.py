@@ -101,12 +101,18 @@ class RaftMember(Core):
         self.transferLeadership()
         return False
 
-    def close(self) -> None:
-        """Close files; links are closed by their owner. Raises OSError."""
+    def close(self, *, storage_failed: bool) -> None:
+        """Close files; links are closed by their owner. Raises OSError.
+
+        After a failure nothing is written any more: a second sync may claim what the first lost.
+        """
         self.compaction.stop()
         self.snapshot_sender.close()
         self.close_library()
-        self.log().close()
+        if storage_failed:
+            self.log().journal.abandon()
+        else:
+            self.log().close()
 
     def node_was_connected(self, node_id: str) -> None:
         """The link to a member or learner is up."""
@@ -230,10 +236,11 @@ class RaftMember(Core):
 
     def _change_was_applied(self, change: envelope.Membership, index: int) -> None:
         self.changes.entry_was_applied(change)
-        if change.operation == "add" or change.node_id in self.other_ids():
-            return
         if change.node_id == self.selfNode.id:
-            self.is_removed = True
+            # Also undone: a node that was removed and added again meets both in the log.
+            self.is_removed = change.operation == "remove"
+            return
+        if change.operation == "add" or change.node_id in self.other_ids():
             return
         if self.is_leader():
             self.links.send(change.node_id, messages.Removed(index=index))

@@ -7,7 +7,6 @@ member applies it, so no reply can get lost, and the memory of keys (`replica`) 
 harmless. At its deadline a proposal fails with "outcome unknown".
 """
 
-import heapq
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -21,6 +20,9 @@ from stackctl.manager.raft import envelope
 from stackctl.manager.raft.library import now
 from stackctl.manager.raft.messages import Change, ChangeAnswer
 from stackctl.manager.raft.replica import Outcome
+
+# How late a deadline may be noticed, against looking at everything that waits in every tick.
+_EXPIRY_PERIOD_SECONDS = 0.1
 
 _UNKNOWN_HINT = "the outcome is unknown; look before you repeat it ('stackctl node ls')"
 
@@ -52,6 +54,7 @@ class Proposal:
         self.future: Future[Any] = Future()
         # Running, so that nobody can cancel it: the entry may already be in the log.
         self.future.set_running_or_notify_cancel()
+        self.size_bytes = len(payload or b"")
         self._payload = payload
         self._entry: bytes | None = None
         self.copies_sent = 0
@@ -75,12 +78,14 @@ class Proposal:
 class Proposals:
     """All proposals of this member. `submit` is for any thread, the rest for the consensus one."""
 
-    def __init__(self, *, count_max: int) -> None:
+    def __init__(self, *, count_max: int, bytes_max: int) -> None:
         self._count_max = count_max
+        self._bytes_max = bytes_max
+        self._bytes = 0
         self._lock = threading.Lock()
         self._by_key: dict[str, Proposal] = {}
         self._unsent: deque[str] = deque()
-        self._deadlines: list[tuple[float, str]] = []
+        self._expiry_at = 0.0
         self._route: Route | None = None
         self._closed_by: StackctlError | None = None
 
@@ -92,18 +97,30 @@ class Proposals:
                 return known.future
             if self._closed_by is not None:
                 proposal.future.set_exception(self._closed_by)
-            elif len(self._by_key) >= self._count_max:
+            elif self._is_full(proposal):
                 proposal.future.set_exception(
                     ClusterUnavailable(
-                        f"{self._count_max} changes wait for the managers already",
+                        f"{len(self._by_key)} changes wait for the managers already",
                         hint="wait for them; 'stackctl node ls' shows whether there is a leader",
                     )
                 )
             else:
                 self._by_key[proposal.key] = proposal
+                self._bytes += proposal.size_bytes
                 self._unsent.append(proposal.key)
-                heapq.heappush(self._deadlines, (proposal.deadline, proposal.key))
         return proposal.future
+
+    def _is_full(self, proposal: Proposal) -> bool:
+        # One that is larger than everything allowed may still come alone.
+        too_large = self._bytes > 0 and self._bytes + proposal.size_bytes > self._bytes_max
+        return too_large or len(self._by_key) >= self._count_max
+
+    def _take(self, key: str) -> Proposal | None:
+        """Called with the lock held."""
+        proposal = self._by_key.pop(key, None)
+        if proposal is not None:
+            self._bytes -= proposal.size_bytes
+        return proposal
 
     def is_waiting(self) -> bool:
         """Whether something has not been sent on the current route."""
@@ -128,19 +145,19 @@ class Proposals:
         if key not in self._by_key:
             return
         with self._lock:
-            proposal = self._by_key.pop(key)
+            proposal = self._by_key[key]
             if outcome.status == "expired" and proposal.copies_sent == 1:
                 # The only copy came too late to be recognised, so it was not applied: try anew.
                 proposal.begin_again()
-                self._by_key[key] = proposal
                 self._unsent.append(key)
                 return
+            self._take(key)
         _finish(proposal, outcome)
 
     def answer(self, answer: ChangeAnswer) -> None:
         """The leader says that a membership change is done already, or why it is not begun."""
         with self._lock:
-            proposal = self._by_key.pop(answer.key, None)
+            proposal = self._take(answer.key)
         if proposal is None:
             return
         if answer.status == "done":
@@ -166,14 +183,16 @@ class Proposals:
 
     def expire(self, *, has_leader: bool) -> None:
         """Fail what has waited for too long."""
-        while self._deadlines and self._deadlines[0][0] <= now():
-            with self._lock:
-                _, key = heapq.heappop(self._deadlines)
-                proposal = self._by_key.get(key)
-                if proposal is None or proposal.deadline > now():
-                    continue
-                del self._by_key[key]
-            why = "did not confirm the change in time" if has_leader else "have no leader"
+        moment = now()
+        if moment < self._expiry_at:
+            return
+        self._expiry_at = moment + _EXPIRY_PERIOD_SECONDS
+        with self._lock:
+            late = [each for each in self._by_key.values() if each.deadline <= moment]
+            for proposal in late:
+                self._take(proposal.key)
+        why = "did not confirm the change in time" if has_leader else "have no leader"
+        for proposal in late:
             error = ClusterUnavailable(f"the managers {why}", hint=_UNKNOWN_HINT)
             proposal.future.set_exception(error)
 

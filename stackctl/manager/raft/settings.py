@@ -22,14 +22,15 @@ class Member(msgspec.Struct, frozen=True):
 class ConsensusSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How this member takes part.
 
-    `members` counts only at the very first start in an empty `directory`: alone, this node begins a
-    cluster; with others, it expects to be added by their leader, or all of them begin together.
-    It must contain this node. Later the members are what the replicated log says.
+    `members` counts only while `directory` is empty; later the members are what the replicated log
+    says. This node alone: it founds a cluster. With others: it expects to be added by their leader,
+    or all of them begin together. Nobody: this node takes part already, so an empty directory is a
+    loss, and refused, instead of the beginning of a second cluster.
     """
 
     node_id: str
     listen: str
-    members: tuple[Member, ...]
+    members: tuple[Member, ...] = ()
     directory: Path
     tls: TlsFiles
 
@@ -42,6 +43,7 @@ class ConsensusSettings(msgspec.Struct, frozen=True, kw_only=True):
     batch_bytes: int = 4 << 20
     entry_bytes_max: int = 1 << 20
     proposals_max: int = 4096
+    proposals_bytes_max: int = 64 << 20
     compaction_entries: int = 20_000
     compaction_bytes: int = 8 << 20
     compaction_seconds: float = 3600.0

@@ -111,6 +111,13 @@ class Snapshots:
             return None
         return Snapshot(self.path)
 
+    def size_bytes(self) -> int:
+        """How large the newest snapshot is, 0 without one."""
+        try:
+            return self.path.stat().st_size
+        except FileNotFoundError:
+            return 0
+
     def write(self, capture: Capture, header: Header, *, is_stopped: Callable[[], bool]) -> None:
         """Encode a capture into the newest snapshot. Raises SnapshotStopped, OSError."""
         try:

@@ -15,7 +15,7 @@ import msgspec
 
 from stackctl.errors import Conflict, InputError
 from stackctl.manager.raft import ballot, envelope, journal
-from stackctl.manager.raft.damage import StorageDamaged, damaged
+from stackctl.manager.raft.damage import StorageDamaged, damaged, recovery_steps
 from stackctl.manager.raft.library import Log
 from stackctl.manager.raft.replica import Replica, StateMachine
 from stackctl.manager.raft.settings import ConsensusSettings
@@ -44,7 +44,7 @@ def open_storage(settings: ConsensusSettings, machine: StateMachine) -> Storage:
 
     Raises StorageDamaged, Conflict (another process uses the directory), InputError, OSError.
     """
-    if settings.node_id not in {member.node_id for member in settings.members}:
+    if settings.members and settings.node_id not in {each.node_id for each in settings.members}:
         raise InputError(f"node {settings.node_id} is missing among the members it starts with")
     settings.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     lock = _lock(settings.directory)
@@ -119,6 +119,12 @@ def _open_locked(settings: ConsensusSettings, machine: StateMachine, lock: int) 
 
 def _first_ballot(settings: ConsensusSettings) -> ballot.BallotFile:
     """The ballot of a first start; alone, this member is the whole cluster and established."""
+    if not settings.members:
+        raise StorageDamaged(
+            f"{settings.directory} is empty, but node {settings.node_id} takes part in a cluster "
+            "already",
+            hint=recovery_steps(settings.directory),
+        )
     members = tuple((member.node_id, member.address) for member in settings.members)
     path = settings.directory / "ballot"
     first = ballot.Ballot(node_id=settings.node_id, members=members, established=len(members) == 1)

@@ -294,7 +294,7 @@ def test_a_joiner_without_a_certificate_reaches_the_optional_listener_only(
     handshake = Handshake(identity.server_ssl_context(files), joiner)
     assert not handshake.seen_by_server
     assert handshake.server_error is None
-    with pytest.raises(ssl.SSLError, match="certificate required|CERTIFICATE_REQUIRED"):
+    with pytest.raises(ssl.SSLError, match=r"(?i)certificate.required"):
         Handshake(identity.server_ssl_context(files, client_certificate="required"), joiner)
 
 

@@ -28,7 +28,7 @@ def taken(proposals: Proposals, route: Route) -> list[str]:
 
 
 def test_a_proposal_is_sent_once_per_route() -> None:
-    proposals = Proposals(count_max=10)
+    proposals = Proposals(count_max=10, bytes_max=1000)
     proposals.submit(proposal("a"))
     proposals.submit(proposal("b"))
     assert taken(proposals, ROUTE) == ["a", "b"]
@@ -46,7 +46,7 @@ def test_every_copy_has_the_base_index_of_the_first() -> None:
 
 
 def test_the_same_key_waits_for_the_same_outcome() -> None:
-    proposals = Proposals(count_max=10)
+    proposals = Proposals(count_max=10, bytes_max=1000)
     first = proposals.submit(proposal("a", payload=b"first"))
     second = proposals.submit(proposal("a", payload=b"second"))
     proposals.resolve("a", Outcome("applied", 5, b"done"))
@@ -54,11 +54,11 @@ def test_the_same_key_waits_for_the_same_outcome() -> None:
 
 
 def test_an_outcome_that_nobody_waits_for_is_ignored() -> None:
-    Proposals(count_max=10).resolve("other member's", Outcome("applied", 5))
+    Proposals(count_max=10, bytes_max=1000).resolve("other member's", Outcome("applied", 5))
 
 
 def test_a_failed_apply_is_told_to_the_proposer() -> None:
-    proposals = Proposals(count_max=10)
+    proposals = Proposals(count_max=10, bytes_max=1000)
     future = proposals.submit(proposal("a"))
     proposals.resolve("a", Outcome("failed", 5, b"ValueError"))
     with pytest.raises(StackctlError, match="could not apply the change: ValueError"):
@@ -66,7 +66,7 @@ def test_a_failed_apply_is_told_to_the_proposer() -> None:
 
 
 def test_an_only_copy_that_expired_is_tried_anew_with_a_newer_base() -> None:
-    proposals = Proposals(count_max=10)
+    proposals = Proposals(count_max=10, bytes_max=1000)
     future = proposals.submit(proposal("a"))
     (sent,) = proposals.take_unsent(ROUTE, count_max=10)
     old = sent.entry(base_index=1)
@@ -77,7 +77,7 @@ def test_an_only_copy_that_expired_is_tried_anew_with_a_newer_base() -> None:
 
 
 def test_an_expired_copy_beside_another_one_is_an_unknown_outcome() -> None:
-    proposals = Proposals(count_max=10)
+    proposals = Proposals(count_max=10, bytes_max=1000)
     future = proposals.submit(proposal("a"))
     for route in (ROUTE, Route("n2", 2, 0)):
         taken(proposals, route)
@@ -88,7 +88,7 @@ def test_an_expired_copy_beside_another_one_is_an_unknown_outcome() -> None:
 
 
 def test_too_many_waiting_proposals_are_refused_at_once() -> None:
-    proposals = Proposals(count_max=2)
+    proposals = Proposals(count_max=2, bytes_max=1000)
     futures = [proposals.submit(proposal(key)) for key in "abc"]
     assert [future.done() for future in futures] == [False, False, True]
     with pytest.raises(ClusterUnavailable, match="2 changes wait"):
@@ -96,9 +96,18 @@ def test_too_many_waiting_proposals_are_refused_at_once() -> None:
     assert taken(proposals, ROUTE) == ["a", "b"]
 
 
+def test_waiting_proposals_are_bounded_in_bytes_too() -> None:
+    proposals = Proposals(count_max=10, bytes_max=100)
+    large = proposals.submit(proposal("large", payload=bytes(150)))
+    refused = proposals.submit(proposal("small"))
+    assert (large.done(), refused.done()) == (False, True)
+    proposals.resolve("large", Outcome("applied", 5, b""))
+    assert not proposals.submit(proposal("small")).done()
+
+
 @pytest.mark.parametrize(("has_leader", "why"), [(True, "in time"), (False, "have no leader")])
 def test_a_proposal_fails_at_its_deadline(has_leader: bool, why: str) -> None:
-    proposals = Proposals(count_max=10)
+    proposals = Proposals(count_max=10, bytes_max=1000)
     late = proposals.submit(proposal("late", seconds=-1))
     patient = proposals.submit(proposal("patient"))
     proposals.expire(has_leader=has_leader)
@@ -108,7 +117,7 @@ def test_a_proposal_fails_at_its_deadline(has_leader: bool, why: str) -> None:
 
 
 def test_a_key_that_was_reused_is_not_failed_by_its_first_deadline() -> None:
-    proposals = Proposals(count_max=10)
+    proposals = Proposals(count_max=10, bytes_max=1000)
     proposals.submit(proposal("a", seconds=-1))
     proposals.resolve("a", Outcome("applied", 5, b""))
     again = proposals.submit(proposal("a"))
@@ -117,7 +126,7 @@ def test_a_key_that_was_reused_is_not_failed_by_its_first_deadline() -> None:
 
 
 def test_closing_fails_what_waits_and_what_comes() -> None:
-    proposals = Proposals(count_max=10)
+    proposals = Proposals(count_max=10, bytes_max=1000)
     waiting = proposals.submit(proposal("a"))
     proposals.close(ClusterUnavailable("this manager stops"))
     for future in (waiting, proposals.submit(proposal("b"))):
@@ -126,12 +135,12 @@ def test_closing_fails_what_waits_and_what_comes() -> None:
 
 
 def test_a_proposal_cannot_be_cancelled_because_it_may_be_in_the_log() -> None:
-    future = Proposals(count_max=10).submit(proposal("a"))
+    future = Proposals(count_max=10, bytes_max=1000).submit(proposal("a"))
     assert not future.cancel()
 
 
 def test_the_leaders_refusal_of_a_change_reaches_its_caller() -> None:
-    proposals = Proposals(count_max=10)
+    proposals = Proposals(count_max=10, bytes_max=1000)
     change = Change("c", "add", "n2", "192.0.2.2:1", 5.0)
     waiting = Proposal("c", deadline=now() + LONG, change=change, read_result=lambda _: None)
     future = proposals.submit(waiting)
@@ -151,7 +160,7 @@ def landed(proposals: Proposals, *, index: int) -> list[str]:
 
 
 def test_readers_before_a_barrier_share_it_and_later_ones_wait_for_the_next() -> None:
-    proposals = Proposals(count_max=10)
+    proposals = Proposals(count_max=10, bytes_max=1000)
     barriers = Barriers(proposals)
     early = [barriers.wait(LONG) for _ in range(3)]
     barriers.step()
@@ -165,13 +174,13 @@ def test_readers_before_a_barrier_share_it_and_later_ones_wait_for_the_next() ->
 
 
 def test_without_readers_there_is_no_barrier() -> None:
-    proposals = Proposals(count_max=10)
+    proposals = Proposals(count_max=10, bytes_max=1000)
     Barriers(proposals).step()
     assert taken(proposals, ROUTE) == []
 
 
 def test_a_reader_fails_at_its_own_deadline() -> None:
-    proposals = Proposals(count_max=10)
+    proposals = Proposals(count_max=10, bytes_max=1000)
     barriers = Barriers(proposals)
     hasty, patient = barriers.wait(-1), barriers.wait(LONG)
     barriers.step()
@@ -182,7 +191,7 @@ def test_a_reader_fails_at_its_own_deadline() -> None:
 
 
 def test_a_barrier_whose_readers_have_gone_answers_nobody_else() -> None:
-    proposals = Proposals(count_max=10)
+    proposals = Proposals(count_max=10, bytes_max=1000)
     barriers = Barriers(proposals)
     barriers.wait(0.0)
     barriers.step()
@@ -198,7 +207,7 @@ def test_a_barrier_whose_readers_have_gone_answers_nobody_else() -> None:
 
 
 def test_closed_barriers_fail_their_readers() -> None:
-    barriers = Barriers(Proposals(count_max=10))
+    barriers = Barriers(Proposals(count_max=10, bytes_max=1000))
     waiting = barriers.wait(LONG)
     barriers.close(ClusterUnavailable("this manager stops"))
     for reader in (waiting, barriers.wait(LONG)):

@@ -1,5 +1,6 @@
 """Ballot, snapshot and the directory as a whole: complete, or refused with steps."""
 
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -198,10 +199,21 @@ def test_later_starts_ignore_the_members_of_the_settings(tmp_path: Path) -> None
 
 
 def test_a_member_that_is_not_among_the_members_is_refused(tmp_path: Path) -> None:
-    wrong = msgspec.structs.replace(consensus_settings(tmp_path), members=())
+    others = (Member("n2", "192.0.2.2:1"),)
+    wrong = msgspec.structs.replace(consensus_settings(tmp_path), members=others)
     with pytest.raises(InputError, match="n1 is missing"):
         open_storage(wrong, Texts())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lost_directory_never_founds_a_second_cluster(tmp_path: Path) -> None:
+    close(open_storage(consensus_settings(tmp_path), Texts()))
+    takes_part = msgspec.structs.replace(consensus_settings(tmp_path), members=())
+    close(open_storage(takes_part, Texts()))
+    shutil.rmtree(takes_part.directory)
+    with pytest.raises(StorageDamaged, match="is empty, but node n1 takes part") as refusal:
+        open_storage(takes_part, Texts())
+    assert "stackctl node demote" in str(refusal.value.hint)
 
 
 def test_two_managers_never_share_a_directory(tmp_path: Path) -> None:
