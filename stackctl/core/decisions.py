@@ -6,6 +6,7 @@ decided, and the whole round becomes one entry of the log. "Later" is a time ret
 
 from collections.abc import Callable, Mapping
 
+from stackctl.core.orchestration.slots import Slot, SlotKey, slots_of
 from stackctl.model import objects
 from stackctl.model.objects import NodeState
 from stackctl.state.changes import Change, apply_change
@@ -35,11 +36,21 @@ class Decisions:
         self.changes: list[Change] = []
         self.wakes: dict[str, float] = {}
         self.draining: set[str] = set()
+        self._slots: dict[str, tuple[object, Mapping[SlotKey, Slot]]] = {}
 
     def do(self, change: Change) -> None:
         """Decides a change."""
         apply_change(self.draft, change, now=self.now)
         self.changes.append(change)
+
+    def slots(self, service_id: str) -> Mapping[SlotKey, Slot]:
+        """The slots of a service as decided so far, by key; built anew only after a change."""
+        tasks = self.draft.tasks_of(service_id)
+        built = self._slots.get(service_id)
+        if built is None or built[0] is not tasks:
+            built = (tasks, slots_of(tasks.values()))
+            self._slots[service_id] = built
+        return built[1]
 
     def wake(self, service_id: str, at: float) -> None:
         """The service must be looked at again at that time, even if nothing happens."""

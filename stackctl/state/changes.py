@@ -17,7 +17,9 @@ from stackctl.state.cluster import Draft
 from stackctl.state.results import Rejection
 
 
-class _Change(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", omit_defaults=True):
+class _Change(
+    msgspec.Struct, frozen=True, gc=False, kw_only=True, tag_field="type", omit_defaults=True
+):
     """A tagged member of the union."""
 
 

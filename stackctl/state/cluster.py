@@ -72,7 +72,7 @@ class Draft:
         self._tasks = state.tasks.mutate()
         self._by_service = state.tasks_by_service.mutate()
         self._by_node = state.tasks_by_node.mutate()
-        self._unplaced = state.unplaced
+        self._unplaced: dict[str, bool] = {}  # what changed of the base's: task id -> is one now
 
     @property
     def nodes(self) -> Map[str, objects.Node]:
@@ -114,10 +114,10 @@ class Draft:
         """Ids of the current contents of configs, by full name."""
         return self._config_ids
 
-    @property
-    def unplaced(self) -> Map[str, None]:
+    def unplaced(self) -> list[str]:
         """Ids of wanted tasks without a node."""
-        return self._unplaced
+        known = [key for key in self._base.unplaced if self._unplaced.get(key, True)]
+        return known + [key for key, is_new in self._unplaced.items() if is_new]
 
     def task(self, task_id: str) -> objects.Task | None:
         """The task, or None."""
@@ -208,18 +208,12 @@ class Draft:
     def put_task(self, task: objects.Task) -> None:
         """Stores a task and keeps the indexes."""
         task = self._versioned(task)
-        before = self._tasks.get(task.id)
         self._tasks[task.id] = task
         of_service = self._by_service.get(task.service_id, NO_TASKS)
         self._by_service[task.service_id] = of_service.set(task.id, task)
         if task.node_id:
             self._by_node[task.node_id] = self.tasks_on(task.node_id).set(task.id, task)
-        was_unplaced = before is not None and before.id in self._unplaced
-        is_unplaced = task.is_wanted and task.status.state < TaskState.ASSIGNED
-        if is_unplaced and not was_unplaced:
-            self._unplaced = self._unplaced.set(task.id, None)
-        elif was_unplaced and not is_unplaced:
-            self._unplaced = self._unplaced.delete(task.id)
+        self._note_unplaced(task.id, is_now=_is_unplaced(task))
         self._task_event(task)
 
     def drop_task(self, task_id: str) -> None:
@@ -237,8 +231,7 @@ class Draft:
                 self._by_node[task.node_id] = left
             else:
                 del self._by_node[task.node_id]
-        if task_id in self._unplaced:
-            self._unplaced = self._unplaced.delete(task_id)
+        self._note_unplaced(task_id, is_now=False)
         self._task_event(task)
 
     def finish(self) -> ClusterState:
@@ -258,8 +251,25 @@ class Draft:
             config_ids=self._config_ids,
             tasks_by_service=self._by_service.finish(),
             tasks_by_node=self._by_node.finish(),
-            unplaced=self._unplaced,
+            unplaced=self._finish_unplaced(),
         )
+
+    def _note_unplaced(self, task_id: str, *, is_now: bool) -> None:
+        if is_now != (task_id in self._base.unplaced):
+            self._unplaced[task_id] = is_now
+        else:
+            self._unplaced.pop(task_id, None)
+
+    def _finish_unplaced(self) -> Map[str, None]:
+        if not self._unplaced:
+            return self._base.unplaced
+        changed = self._base.unplaced.mutate()
+        for task_id, is_now in self._unplaced.items():
+            if is_now:
+                changed[task_id] = None
+            else:
+                del changed[task_id]
+        return changed.finish()
 
     def _versioned(self, value: T) -> T:
         return msgspec.structs.replace(value, version=self.index)
@@ -268,3 +278,7 @@ class Draft:
         self.events.append(
             Event(Kind.TASK, task.id, service_id=task.service_id, node_id=task.node_id)
         )
+
+
+def _is_unplaced(task: objects.Task) -> bool:
+    return task.is_wanted and task.status.state < TaskState.ASSIGNED

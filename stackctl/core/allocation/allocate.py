@@ -24,7 +24,7 @@ def allocate(decisions: Decisions, services: Iterable[objects.Service]) -> None:
         if not service.removing:
             _allocate_networks(decisions, service.spec.task, refusals)
             _settle_endpoint(decisions, service, pools)
-    for task_id in list(decisions.draft.unplaced):
+    for task_id in decisions.draft.unplaced():
         task = decisions.draft.task(task_id)
         if task is not None and task.status.state == TaskState.NEW:
             _allocate_task(decisions, task, pools, refusals)

@@ -7,7 +7,7 @@ elsewhere.
 
 from stackctl.core.decisions import Decisions
 from stackctl.core.orchestration import rolling_update, tending
-from stackctl.core.orchestration.slots import Slot, SlotKey, slots_of
+from stackctl.core.orchestration.slots import Slot, SlotKey
 from stackctl.model import constraints, objects
 from stackctl.model.objects import Availability, NodeState
 from stackctl.model.task_state import TaskState
@@ -17,7 +17,7 @@ from stackctl.state.changes import SetDesired
 def reconcile(decisions: Decisions, service: objects.Service) -> None:
     """Gives each eligible node its task, and takes it from those that may not have one."""
     parsed = [constraints.parse(text) for text in service.spec.task.placement.constraints]
-    slots = slots_of(decisions.draft.tasks_of(service.id).values())
+    slots = dict(decisions.slots(service.id))
     reachable: set[SlotKey] = set()
     for node in decisions.draft.nodes.values():
         slot = slots.pop(node.id, None)
@@ -33,7 +33,7 @@ def reconcile(decisions: Decisions, service: objects.Service) -> None:
     for left_over in slots.values():
         _forget(decisions, left_over)
     current = decisions.draft.services[service.id]
-    after = slots_of(decisions.draft.tasks_of(service.id).values())
+    after = decisions.slots(service.id)
     rolling_update.advance(
         decisions,
         current,

@@ -53,6 +53,8 @@ def hand_over(
 
 def promote(decisions: Decisions, service: objects.Service, slot: Slot) -> None:
     """Lets a prepared task start: its delay is over and no other task of the slot still runs."""
+    if all(task.desired_state != TaskState.READY for task in slot.live):
+        return
     tasks = [decisions.draft.task(task.id) or task for task in slot.tasks]
     for position, task in enumerate(tasks):
         if task.desired_state != TaskState.READY or task.has_ended:

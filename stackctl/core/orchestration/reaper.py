@@ -6,7 +6,6 @@ forgotten at once, because an agent ends every container that nobody assigns to 
 """
 
 from stackctl.core.decisions import Decisions
-from stackctl.core.orchestration.slots import slots_of
 from stackctl.model import objects
 from stackctl.model.task_state import TaskState
 from stackctl.state.changes import DropService, DropTask, EndTask, ForgetRevisions
@@ -18,9 +17,10 @@ ORPHANED_AFTER_SECONDS = 24 * 3600.0
 def reap(decisions: Decisions, service: objects.Service) -> None:
     """Drops what nobody needs of one service."""
     for task in list(decisions.draft.tasks_of(service.id).values()):
-        _orphan(decisions, task)
-        if _is_gone(decisions, task):
-            decisions.do(DropTask(task_id=task.id))
+        if not task.is_wanted:
+            _orphan(decisions, task)
+            if _is_gone(decisions, task):
+                decisions.do(DropTask(task_id=task.id))
     _trim_history(decisions, service)
     tasks = decisions.draft.tasks_of(service.id)
     if service.removing and not tasks:
@@ -35,7 +35,7 @@ def reap(decisions: Decisions, service: objects.Service) -> None:
 
 def _orphan(decisions: Decisions, task: objects.Task) -> None:
     node = decisions.node_of(task)
-    if task.has_ended or task.is_wanted or node is None or decisions.is_on_live_node(task):
+    if task.has_ended or node is None or decisions.is_on_live_node(task):
         return
     if decisions.now - node.state_at >= ORPHANED_AFTER_SECONDS:
         decisions.do(
@@ -48,8 +48,6 @@ def _orphan(decisions: Decisions, task: objects.Task) -> None:
 
 
 def _is_gone(decisions: Decisions, task: objects.Task) -> bool:
-    if task.is_wanted:
-        return False
     if task.status.state < TaskState.ASSIGNED:
         return True
     if task.desired_state < TaskState.REMOVE:
@@ -59,10 +57,7 @@ def _is_gone(decisions: Decisions, task: objects.Task) -> bool:
 
 def _trim_history(decisions: Decisions, service: objects.Service) -> None:
     limit = max(HISTORY_LIMIT, service.spec.task.restart.attempts_max + 1)
-    tasks = decisions.draft.tasks_of(service.id)
-    if len(tasks) <= limit:
-        return
-    for slot in slots_of(tasks.values()).values():
+    for slot in decisions.slots(service.id).values():
         if len(slot.tasks) <= limit:
             continue
         history = [task for task in slot.tasks if task.has_ended and not task.is_wanted]

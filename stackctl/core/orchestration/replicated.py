@@ -9,7 +9,7 @@ import heapq
 
 from stackctl.core.decisions import Decisions
 from stackctl.core.orchestration import rolling_update, tending
-from stackctl.core.orchestration.slots import Slot, slots_of
+from stackctl.core.orchestration.slots import Slot
 from stackctl.model import objects
 from stackctl.model.task_state import TaskState
 from stackctl.state.changes import SetDesired
@@ -36,8 +36,7 @@ def reconcile(decisions: Decisions, service: objects.Service) -> None:
 
 
 def _present(decisions: Decisions, service: objects.Service) -> list[Slot]:
-    slots = slots_of(decisions.draft.tasks_of(service.id).values())
-    return [slot for slot in slots.values() if slot.is_present]
+    return [slot for slot in decisions.slots(service.id).values() if slot.is_present]
 
 
 def _moves_left(decisions: Decisions, service: objects.Service, present: list[Slot]) -> int:

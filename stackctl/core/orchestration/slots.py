@@ -45,21 +45,31 @@ class Slot(msgspec.Struct, frozen=True):
 
 
 def slots_of(tasks: Iterable[objects.Task]) -> dict[SlotKey, Slot]:
-    """The slots of a service by key, in order of their keys."""
-    grouped: dict[SlotKey, list[objects.Task]] = {}
+    """The slots of a service by key, in order of their keys: numbers, then nodes."""
+    numbered: dict[int, list[objects.Task]] = {}
+    of_nodes: dict[str, list[objects.Task]] = {}
     for task in tasks:
-        grouped.setdefault(task.slot or task.node_id, []).append(task)
-    for members in grouped.values():
-        if len(members) > 1:
-            members.sort(key=_age)
-    return {
-        key: Slot(
-            key,
-            tuple(grouped[key]),
-            tuple(task for task in grouped[key] if task.is_wanted and not task.has_ended),
-        )
-        for key in sorted(grouped, key=lambda key: (isinstance(key, str), key))
-    }
+        if task.slot:
+            numbered.setdefault(task.slot, []).append(task)
+        else:
+            of_nodes.setdefault(task.node_id, []).append(task)
+    slots: dict[SlotKey, Slot] = {}
+    for number in sorted(numbered):
+        slots[number] = _slot(number, numbered[number])
+    for node_id in sorted(of_nodes):
+        slots[node_id] = _slot(node_id, of_nodes[node_id])
+    return slots
+
+
+def _slot(key: SlotKey, tasks: list[objects.Task]) -> Slot:
+    if len(tasks) > 1:
+        tasks.sort(key=_age)
+    live = [
+        task
+        for task in tasks
+        if task.desired_state <= TaskState.COMPLETE and task.status.state <= TaskState.RUNNING
+    ]
+    return Slot(key, tuple(tasks), tuple(live))
 
 
 def ended_by_itself(task: objects.Task) -> bool:

@@ -68,6 +68,15 @@ def is_below_maximum(demand: Demand, tasks_of_service: int) -> bool:
     return not demand.replicas_per_node_max or tasks_of_service < demand.replicas_per_node_max
 
 
+def has_room(room: NodeRoom, demand: Demand, tasks_of_service: int) -> bool:
+    """True when nothing that placing tasks uses up is in short supply."""
+    return (
+        has_resources(room, demand)
+        and has_ports(room, demand)
+        and is_below_maximum(demand, tasks_of_service)
+    )
+
+
 def first_refusal(room: NodeRoom, demand: Demand, tasks_of_service: int) -> str:
     """The name of the first filter that the node fails, or ""."""
     if not is_ready(room):

@@ -1,7 +1,7 @@
 """The scheduler: groups of equal tasks are placed on nodes, the best node first.
 
-Best is (Swarm's ranking): nodes on which this service keeps failing last; then along the spread
-preferences the branch with fewest tasks of the service; then the node with fewest tasks of this
+Best is (Swarm's ranking): along the spread preferences the branch with fewest tasks of the service;
+there, nodes on which this service keeps failing last; then the node with fewest tasks of this
 service; then with fewest tasks; then by host name, so that the same state always gives the same
 placement. Each leaf of the spread tree keeps a heap of its nodes, so placing a task costs a
 logarithm.
@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from stackctl.core.decisions import Decisions
 from stackctl.core.scheduling import capacity, filters
 from stackctl.core.scheduling.capacity import NodeRoom
+from stackctl.core.scheduling.tally import Tally
 from stackctl.model import constraints, objects
 from stackctl.model.task_state import TaskState
 from stackctl.state import revisions
@@ -21,7 +22,6 @@ from stackctl.state.changes import AssignTask, ExplainTask
 from stackctl.state.cluster import Draft
 
 FAILURES_TO_AVOID = 5
-FAILURES_WITHIN_SECONDS = 300.0
 
 Leaf = tuple[str, ...]
 Rank = tuple[int, int, int, str, str]  # failures, tasks of service, tasks, host name, node id
@@ -29,15 +29,23 @@ Rank = tuple[int, int, int, str, str]  # failures, tasks of service, tasks, host
 
 def schedule(decisions: Decisions) -> None:
     """Gives a node to every pending task that fits somewhere, and explains the others."""
-    groups = _pending_groups(decisions.draft)
+    draft = decisions.draft
+    groups = _pending_groups(draft)
     if not groups:
         return
-    rooms = capacity.rooms(decisions.draft)
+    rooms = capacity.rooms(draft)
+    tallies: dict[str, Tally] = {}
     for (service_id, revision, _), tasks in groups.items():
-        service = decisions.draft.services[service_id]
-        nodes = _candidates(rooms, tasks[0])
+        service = draft.services[service_id]
+        tally = tallies.get(service_id)
+        if tally is None:
+            tally = Tally(draft.tasks_of(service_id).values(), now=decisions.now)
+            tallies[service_id] = tally
         placement = _Placement(
-            decisions.draft, service, revision=revision, nodes=nodes, now=decisions.now
+            _demand(service, revision),
+            _candidates(rooms, tasks[0]),
+            tally=tally,
+            failures=tally.failures(revision),
         )
         _place(decisions, tasks, placement)
 
@@ -48,10 +56,10 @@ def would_fit_without(
     """True when a pending task would find a node if only `leaving` were gone."""
     demand = _demand(service, task.revision)
     rooms = capacity.rooms(draft, without=leaving.id)
-    counts = _tasks_per_node(draft, service)
-    counts[leaving.node_id] -= 1
+    others = (other for other in draft.tasks_of(service.id).values() if other.id != leaving.id)
+    tally = Tally(others, now=0)
     return any(
-        not filters.first_refusal(room, demand, counts[room.node.id])
+        not filters.first_refusal(room, demand, tally.tasks[room.node.id])
         for room in _candidates(rooms, task)
     )
 
@@ -68,24 +76,22 @@ class _Placement:
 
     def __init__(
         self,
-        draft: Draft,
-        service: objects.Service,
-        *,
-        revision: int,
+        demand: filters.Demand,
         nodes: Sequence[NodeRoom],
-        now: float,
+        *,
+        tally: Tally,
+        failures: Mapping[str, int],
     ) -> None:
-        demand = _demand(service, revision)
         self.demand = demand
         self._nodes = nodes
-        self._counts = _tasks_per_node(draft, service)
-        self._failures = _failures_per_node(draft, service, revision, now)
+        self._tally = tally
+        self._failures = failures
         self._branches: Counter[Leaf] = Counter()
         self._leaves: dict[Leaf, list[tuple[Rank, NodeRoom]]] = {}
         for room in nodes:
             leaf = tuple(constraints.describe(room.node, key) for key in demand.spread)
             for depth in range(1, len(leaf) + 1):
-                self._branches[leaf[:depth]] += self._counts[room.node.id]
+                self._branches[leaf[:depth]] += tally.slots[room.node.id]
             if filters.is_ready(room) and filters.meets_constraints(room, demand):
                 self._leaves.setdefault(leaf, []).append((self._rank(room), room))
         for heap in self._leaves.values():
@@ -94,31 +100,36 @@ class _Placement:
     def take_best(self) -> NodeRoom | None:
         """The best node that still has room, accounted for; None when there is none."""
         while self._leaves:
-            leaf = min(self._leaves, key=self._leaf_rank)
-            room = self._pop_fitting(self._leaves[leaf])
+            leaf = next(iter(self._leaves))
+            if len(self._leaves) > 1:
+                leaf = min(self._leaves, key=self._leaf_rank)
+            heap = self._leaves[leaf]
+            room = self._best_fitting(heap)
             if room is None:
                 del self._leaves[leaf]
                 continue
             room.take(self.demand.reservations, self.demand.host_ports)
-            self._counts[room.node.id] += 1
+            self._tally.add(room.node.id)
             for depth in range(1, len(leaf) + 1):
                 self._branches[leaf[:depth]] += 1
-            heapq.heappush(self._leaves[leaf], (self._rank(room), room))
+            heapq.heapreplace(heap, (self._rank(room), room))
             return room
         return None
 
     def explain(self) -> str:
         """Why no node is left, in counts."""
         return filters.explain(
-            filters.first_refusal(room, self.demand, self._counts[room.node.id])
+            filters.first_refusal(room, self.demand, self._tally.tasks[room.node.id])
             for room in self._nodes
         )
 
-    def _pop_fitting(self, heap: list[tuple[Rank, NodeRoom]]) -> NodeRoom | None:
+    def _best_fitting(self, heap: list[tuple[Rank, NodeRoom]]) -> NodeRoom | None:
+        """The top of the heap that has room; what has none never gets any in this round."""
         while heap:
-            _, room = heapq.heappop(heap)
-            if not filters.first_refusal(room, self.demand, self._counts[room.node.id]):
+            room = heap[0][1]
+            if filters.has_room(room, self.demand, self._tally.tasks[room.node.id]):
                 return room
+            heapq.heappop(heap)
         return None
 
     def _leaf_rank(self, leaf: Leaf) -> tuple[int, ...]:
@@ -126,9 +137,9 @@ class _Placement:
 
     def _rank(self, room: NodeRoom) -> Rank:
         node = room.node
-        failures = self._failures[node.id]
+        failures = self._failures.get(node.id, 0)
         avoided = failures if failures >= FAILURES_TO_AVOID else 0
-        return (avoided, self._counts[node.id], room.tasks, node.hostname, node.id)
+        return (avoided, self._tally.slots[node.id], room.tasks, node.hostname, node.id)
 
 
 def _place(decisions: Decisions, tasks: Sequence[objects.Task], placement: _Placement) -> None:
@@ -159,7 +170,7 @@ def _pending_groups(draft: Draft) -> dict[tuple[str, int, str], list[objects.Tas
 
 
 def _pending(draft: Draft) -> Iterator[objects.Task]:
-    for task_id in draft.unplaced:
+    for task_id in draft.unplaced():
         task = draft.task(task_id)
         if task is not None and task.status.state == TaskState.PENDING:
             yield task
@@ -174,23 +185,3 @@ def _demand(service: objects.Service, revision: int) -> filters.Demand:
     if service.previous_spec is not None and revision == service.previous_revision:
         owner = service.spec if revision == service.revision else service.previous_spec
     return filters.demand_of(spec, revisions.host_ports(owner))
-
-
-def _tasks_per_node(draft: Draft, service: objects.Service) -> Counter[str]:
-    return Counter(
-        task.node_id
-        for task in draft.tasks_of(service.id).values()
-        if task.is_wanted and not task.has_ended and task.status.state >= TaskState.ASSIGNED
-    )
-
-
-def _failures_per_node(
-    draft: Draft, service: objects.Service, revision: int, now: float
-) -> Counter[str]:
-    return Counter(
-        task.node_id
-        for task in draft.tasks_of(service.id).values()
-        if task.revision == revision
-        and task.status.state in (TaskState.FAILED, TaskState.REJECTED)
-        and now - task.status.at <= FAILURES_WITHIN_SECONDS
-    )
