@@ -2,7 +2,8 @@
 
 A verdict needs two looks with a moment in between in which the event loop takes in what has
 arrived meanwhile. If the loop itself was late, this manager was frozen or overloaded, and every
-node gets a fresh grace.
+node gets a fresh grace. That an agent connected counts as hearing of its node: the entry in the log
+arrives here before the first heartbeat that its manager forwards.
 """
 
 import asyncio
@@ -12,7 +13,10 @@ from stackctl.errors import ClusterUnavailable
 from stackctl.manager.clock import Clock
 from stackctl.manager.cluster import ReplicatedCluster
 from stackctl.manager.liveness import Liveness, Silence
+from stackctl.manager.machine import Publication
+from stackctl.model.objects import NodeState
 from stackctl.state import commands
+from stackctl.state.events import Kind
 from stackctl.state.results import Rejection
 
 PULSE_SECONDS = 0.5
@@ -37,6 +41,7 @@ class NodeWatch:
         self._liveness = liveness
         self._clock = clock
         self._down_seconds = down_seconds
+        cluster.subscribe(self._on_change)
 
     async def run(self, term: int) -> None:
         """Watches until cancelled; verdicts are those of the leader of `term`."""
@@ -53,6 +58,22 @@ class NodeWatch:
                 continue
             for silence in self._silences():
                 await self._declare_down(silence, term)
+
+    def _on_change(self, publication: Publication) -> None:
+        now = self._clock.monotonic()
+        for event in publication.events:
+            if event.kind != Kind.NODE:
+                continue
+            before = publication.before.nodes.get(event.object_id)
+            node = publication.state.nodes.get(event.object_id)
+            if node is None:
+                self._liveness.forget([event.object_id])
+            elif node.state == NodeState.READY and (
+                before is None
+                or before.state != NodeState.READY
+                or before.session_manager_id != node.session_manager_id
+            ):
+                self._liveness.hear(node.id, at=now)
 
     def _silences(self) -> list[Silence]:
         return self._liveness.silences(

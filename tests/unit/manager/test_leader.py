@@ -72,6 +72,19 @@ async def test_a_silent_node_is_declared_down_through_the_log(edges: Edges) -> N
     assert "heartbeat failure" in state.state.nodes["w1"].state_message
 
 
+async def test_an_agent_that_has_just_connected_counts_as_heard(edges: Edges) -> None:
+    await edges.connect_node("w1", "worker1")
+    state, liveness = edges.parts.cluster, edges.parts.liveness
+    await seen(lambda: state.state.nodes["w1"].state == NodeState.DOWN, timeout_seconds=4)
+    before = edges.parts.clock.monotonic()
+    await edges.connect_node("w1", "worker1")
+    heard = [state.state.nodes["w1"]]
+    assert heard[0].state == NodeState.READY
+    deadline = liveness.next_deadline(heard, now=before, down_seconds=0.6)
+    assert deadline is not None
+    assert deadline >= before + 0.6
+
+
 async def test_a_node_that_is_heard_stays_ready(edges: Edges) -> None:
     await edges.connect_node("w1", "worker1")
     state = edges.parts.cluster
