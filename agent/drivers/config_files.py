@@ -2,11 +2,16 @@
 
 Two references to one config may ask for different owners or modes; each has its own file, named
 after both. A file is never changed once it is there: a config's content belongs to its id.
+
+Files are written by the threads that create containers and removed by the one that applies the
+network, which may still be busy with an older assignment. Therefore the newest assignment claims
+its configs as soon as it arrives, and only what nobody claims is removed.
 """
 
 import contextlib
 import os
 import shutil
+import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -25,6 +30,13 @@ class ConfigFiles:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._lock = threading.Lock()
+        self._claimed: frozenset[str] = frozenset()
+
+    def claim(self, config_ids: Iterable[str]) -> None:
+        """These configs, and no others, are assigned to the node from now on."""
+        with self._lock:
+            self._claimed = frozenset(config_ids)
 
     def write(
         self,
@@ -33,26 +45,26 @@ class ConfigFiles:
     ) -> Mapping[str, str]:
         """Make sure that the files are there; returns target in the container -> file.
 
-        `configs` are those assigned to the node, by name. Raises PermanentFailure for a reference
-        to none of them and for an owner that is no number.
+        `configs` are the contents that the task mounts, by name. Raises PermanentFailure for a
+        reference to none of them and for an owner that is no number.
         """
         sources: dict[str, str] = {}
         for reference in references:
             config = configs.get(reference.name)
             if config is None:
                 raise PermanentFailure(f"config {reference.name} is not assigned to this node")
-            sources[reference.target] = str(self._file(reference, config))
+            with self._lock:
+                sources[reference.target] = str(self._file(reference, config))
         return sources
 
-    def keep_only(self, config_ids: Iterable[str]) -> None:
+    def remove_unclaimed(self) -> None:
         """Remove the files of every other config. What is still mounted stays readable there."""
-        wanted = set(config_ids)
-        if not self._path.is_dir():
-            return
-        for folder in self._path.iterdir():
-            if folder.name not in wanted:
-                with contextlib.suppress(OSError):
-                    shutil.rmtree(folder)
+        with self._lock:
+            folders = list(self._path.iterdir()) if self._path.is_dir() else []
+            for folder in folders:
+                if folder.name not in self._claimed:
+                    with contextlib.suppress(OSError):
+                        shutil.rmtree(folder)
 
     def _file(self, reference: specs.ConfigReference, config: ConfigAssignment) -> Path:
         try:

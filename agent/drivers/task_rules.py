@@ -13,25 +13,19 @@ every container added before it began; so no namespace keeps rules older than th
 """
 
 import logging
-import socket
-import struct
 import threading
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from agent.core import nft_rules, stale_connections
-from agent.drivers import conntrack, netlink, netns, nft
+from agent.drivers import conntrack, link_table, netns, nft
 from agent.drivers.failures import Failures
-from agent.drivers.netlink import NetlinkSocket
 from agent.drivers.netns import Namespace, NamespaceGone, NamespaceIdentity
 from stackctl.errors import DriverFailure, TemporaryFailure
 from stackctl.model.assignment import AssignmentSet, EndpointAssignment
 from stackctl.model.structs import Model
 
-_GET_ADDRESS = 22
-_ADDRESS_MESSAGE = struct.Struct("=BBBBI")
-_LOCAL_ADDRESS = 2
 _RETRY_SECONDS = 1.0
 _log = logging.getLogger(__name__)
 
@@ -221,21 +215,10 @@ def _remove(sandbox: ContainerSandbox) -> None:
 
 
 def _check_is_of_task(sandbox: ContainerSandbox) -> None:
-    missing = set(sandbox.addresses.values()) - _addresses_here()
+    here = {found.address for found in link_table.read_addresses()}
+    missing = set(sandbox.addresses.values()) - here
     if missing:
         raise NamespaceGone(
             f"process {sandbox.pid} is not in the namespace of task {sandbox.task_id}:"
             f" it does not have {', '.join(sorted(missing))}"
         )
-
-
-def _addresses_here() -> set[str]:
-    request = _ADDRESS_MESSAGE.pack(socket.AF_INET, 0, 0, 0, 0)
-    with NetlinkSocket(netlink.ROUTE) as route:
-        found = [
-            netlink.attributes(body[_ADDRESS_MESSAGE.size :])
-            for body in route.dump(_GET_ADDRESS, request)
-        ]
-    return {
-        socket.inet_ntoa(values[_LOCAL_ADDRESS]) for values in found if _LOCAL_ADDRESS in values
-    }

@@ -129,7 +129,7 @@ class Execution:
         task = _task_of(action, assignment)
         if task is None:
             return Refused(reason="the task is no longer assigned to this node")
-        configs: dict[str, ConfigAssignment] = {item.name: item for item in assignment.configs}
+        configs = _configs_of(task, assignment)
         networks = _networks_of(task, assignment, engine_networks)
         place = container_config.ContainerPlace(
             cluster_id=self._identity.cluster_id,
@@ -181,6 +181,16 @@ class Execution:
 
 def _task_of(action: Action, assignment: AssignmentSet) -> TaskAssignment | None:
     return next((task for task in assignment.tasks if task.id == action.task_id), None)
+
+
+def _configs_of(
+    task: TaskAssignment, assignment: AssignmentSet
+) -> Mapping[str, ConfigAssignment]:
+    """The contents that this task mounts, by name: another revision may mount another content."""
+    by_id = {item.id: item for item in assignment.configs}
+    return {
+        name: by_id[config_id] for name, config_id in task.config_ids.items() if config_id in by_id
+    }
 
 
 def _networks_of(

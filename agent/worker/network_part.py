@@ -84,6 +84,7 @@ class NetworkPart:
 
     def hand_over(self, assignment: AssignmentSet, *, is_kept: bool = False) -> None:
         """This is the newest set; `is_kept` when it came from the disk."""
+        self._configs.claim(config.id for config in assignment.configs)
         with self._changed:
             self._wanted = assignment
             if is_kept:
@@ -109,7 +110,7 @@ class NetworkPart:
                 self._kept = assignment
             is_complete = self._make_networks(assignment)
             is_complete = self._apply(assignment) and is_complete
-            self._configs.keep_only(config.id for config in assignment.configs)
+            self._configs.remove_unclaimed()
         except Exception:  # noqa: BLE001  # top of a thread: the next set may be well again
             _log.exception("the network of assignment %d failed", assignment.index)
             return False

@@ -170,7 +170,7 @@ async def test_configs_are_files_of_the_container(scene: Scene) -> None:
     reference = specs.ConfigReference(name="motd", target="/etc/motd", uid="7", mode=0o440)
     command = ("sh", "-c", "stat -c '%u %a' /etc/motd; cat /etc/motd; exit 0")
     config = ConfigAssignment(id="c1", name="motd", content=b"hello\n")
-    wanted = task("t1", *command, container={"configs": (reference,)})
+    wanted = task("t1", *command, container={"configs": (reference,)}, config_ids={"motd": "c1"})
     await scene.assign(assignment(1, wanted, configs=(config,)))
     await scene.reaches("t1", "COMPLETE")
     lines = [entry.text for entry in scene.docker.logs(container_name("t1"), LogQuery())]

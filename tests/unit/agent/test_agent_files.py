@@ -61,10 +61,24 @@ def test_each_reference_to_a_config_has_its_own_owner_and_mode(tmp_path: Path) -
     assert Path(sources["/a"]).stat().st_mode & 0o777 == 0o444
     assert Path(sources["/b"]).stat().st_mode & 0o777 == 0o600
     assert files.write(references, {"motd": config}) == sources
-    files.keep_only(["c1"])
+    files.claim(["c1"])
+    files.remove_unclaimed()
     assert Path(sources["/a"]).exists()
-    files.keep_only([])
+    files.claim([])
+    files.remove_unclaimed()
     assert not Path(sources["/a"]).exists()
+
+
+def test_an_older_assignment_does_not_remove_what_a_newer_one_claimed(tmp_path: Path) -> None:
+    """A container was created with a file that the network thread, still busy with the assignment
+    before, then took away: its start failed with "bind source path does not exist".
+    """
+    files = ConfigFiles(tmp_path / "configs")
+    config = ConfigAssignment(id="c2", name="motd", content=b"hello")
+    files.claim(["c2"])
+    sources = files.write((specs.ConfigReference(name="motd", target="/a"),), {"motd": config})
+    files.remove_unclaimed()
+    assert Path(sources["/a"]).read_bytes() == b"hello"
 
 
 def test_owner_of_a_config_is_a_number(tmp_path: Path) -> None:

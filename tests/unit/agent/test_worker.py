@@ -237,10 +237,12 @@ def test_stop_is_not_held_up_by_a_health_test(bench: Bench) -> None:
 
 def test_configs_are_written_before_the_container_and_go_with_the_set(bench: Bench) -> None:
     reference = specs.ConfigReference(name="motd", target="/etc/motd", mode=0o400)
-    wanted = task("t1", container={"configs": (reference,), "stop_grace_period_seconds": 0.0})
+    container = {"configs": (reference,), "stop_grace_period_seconds": 0.0}
+    wanted = task("t1", container=container, config_ids={"motd": "c1"})
     config = ConfigAssignment(id="c1", name="motd", content=b"hello")
+    newer = ConfigAssignment(id="c2", name="motd", content=b"of another revision")
     worker = bench.start()
-    worker.hold(assignment(1, wanted, configs=(config,)))
+    worker.hold(assignment(1, wanted, configs=(config, newer)))
     bench.reaches("t1", TaskState.RUNNING)
     mounts = bench.engine.named(container_name("t1")).body["HostConfig"]["Mounts"]
     source = Path(mounts[0]["Source"])
