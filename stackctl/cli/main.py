@@ -7,12 +7,16 @@ machine · 130 interrupted.
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from stackctl.cli import fast_path
 from stackctl.cli.render.errors import PROGRAM, render_error
 from stackctl.cli.render.terminal import Terminal
 from stackctl.cli.session import Session
 from stackctl.errors import StackctlError
+
+if TYPE_CHECKING:
+    from stackctl.client.convergence import Limits
 
 INTERRUPTED = 130
 _BROKEN_PIPE = 141  # what a shell says of a program that SIGPIPE ended
@@ -29,10 +33,15 @@ def run() -> None:
     sys.exit(code)
 
 
-def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
+def main(
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    limits: "Limits | None" = None,
+) -> int:
     """Run one command line and say what went wrong, if anything did; returns the exit code."""
     terminal = Terminal(sys.stdout, sys.stderr, environment)
-    session = Session(environment=environment, terminal=terminal)
+    session = Session(environment=environment, terminal=terminal, limits=limits)
     try:
         code = fast_path.run_if_plain(session, arguments)
         if code is None:

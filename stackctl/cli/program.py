@@ -19,6 +19,11 @@ ProgramError = cast("type[Exception]", typer.BadParameter.__mro__[2])
 
 GLOBAL_OPTIONS = frozenset({"--endpoint", "-H", "--context", "--identity", "--debug"})
 
+# Scripts written for Swarm say `--detach=false`; of our flags, all are off unless given.
+_SWITCHES = frozenset(
+    {"--detach", "-d", "--prune", "--quiet", "-q", "--follow", "--force", "--no-trunc"}
+)
+
 app = typer.Typer(
     cls=LazyGroup,
     no_args_is_help=True,
@@ -89,7 +94,9 @@ def run_program(session: Session, arguments: Sequence[str]) -> int:
     the command raises.
     """
     try:
-        code = app(list(arguments), prog_name="stackctl", standalone_mode=False, obj=session)
+        code = app(
+            _without_values(arguments), prog_name="stackctl", standalone_mode=False, obj=session
+        )
     except UsageError as error:
         context = getattr(error, "ctx", None)
         if type(error).__name__ == "NoArgsIsHelpError" and context is not None:
@@ -101,6 +108,18 @@ def run_program(session: Session, arguments: Sequence[str]) -> int:
     except typer.Abort:
         raise KeyboardInterrupt from None
     return code if isinstance(code, int) else 0
+
+
+def _without_values(arguments: Sequence[str]) -> list[str]:
+    """`--detach=true` as `--detach`, `--detach=false` as nothing."""
+    plain = []
+    for word in arguments:
+        flag, separator, value = word.partition("=")
+        if not separator or flag not in _SWITCHES or value not in {"true", "false"}:
+            plain.append(word)
+        elif value == "true":
+            plain.append(flag)
+    return plain
 
 
 def _as_input_error(error: Exception, context: typer.Context | None) -> InputError:

@@ -2,17 +2,29 @@
 
 from collections.abc import Mapping
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from stackctl.cli.render.terminal import Terminal
 from stackctl.client import contexts
 from stackctl.client.api import Client
 
+if TYPE_CHECKING:
+    from stackctl.client.convergence import Limits
+
 
 class Session:
     """One run of the program."""
 
-    def __init__(self, *, environment: Mapping[str, str], terminal: Terminal) -> None:
+    def __init__(
+        self,
+        *,
+        environment: Mapping[str, str],
+        terminal: Terminal,
+        limits: "Limits | None" = None,
+    ) -> None:
+        """`limits` other than the usual ones are for callers in a hurry: tests."""
         self.environment = environment
+        self.limits = limits
         self.terminal = terminal
         self.choice = contexts.Choice()
         self.is_debugging = False

@@ -13,7 +13,14 @@ from stackctl.cli.render.progress import ProgressLines
 from stackctl.cli.render.tasks import ENDED_STATES
 from stackctl.cli.session import Session
 from stackctl.client.api import Client
-from stackctl.client.convergence import Baseline, Convergence, Limits, Snapshot, Verdict
+from stackctl.client.convergence import (
+    USUAL_LIMITS,
+    Baseline,
+    Convergence,
+    Limits,
+    Snapshot,
+    Verdict,
+)
 from stackctl.client.failures import NoSuchName
 from stackctl.client.service_watch import Failure
 from stackctl.client.views import TaskView
@@ -21,8 +28,6 @@ from stackctl.errors import ClusterUnavailable, NotConverged, StackctlError
 
 LOG_LINES = 10
 
-# A busy cluster changes a hundred times a second; nobody reads that fast.
-_LOOK_PERIOD_SECONDS = 0.1
 _RETRY_PERIOD_SECONDS = 0.5
 _UNAVAILABLE_SECONDS_MAX = 30.0
 
@@ -83,7 +88,7 @@ def wait_for_change(session: Session, change: Change, options: WaitOptions) -> N
         change.service_names,
         now=time.monotonic(),
         baseline=change.baseline,
-        limits=Limits(timeout_seconds=options.timeout_seconds),
+        limits=_limits(session)._replace(timeout_seconds=options.timeout_seconds),
         accepts_rollback=change.accepts_rollback,
     )
     try:
@@ -127,11 +132,16 @@ def live_tasks(tasks: Sequence[TaskView]) -> int:
     return sum(1 for task in tasks if task["state"] not in ENDED_STATES)
 
 
+def _limits(session: Session) -> Limits:
+    return session.limits or USUAL_LIMITS
+
+
 class _Patience:
     """Asks again while no manager answers: leaders change, and that must not end a wait."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._period_seconds = _limits(session).look_period_seconds
         self._looked_at = float("-inf")
 
     def ask(self, question: Callable[[Client], T]) -> T:
@@ -158,7 +168,7 @@ class _Patience:
         newest = self.ask(
             lambda client: client.changes(after=index, timeout_seconds=timeout_seconds)["index"]
         )
-        pause = looked_at + _LOOK_PERIOD_SECONDS - time.monotonic()
+        pause = looked_at + self._period_seconds - time.monotonic()
         if pause > 0:
             time.sleep(pause)
         return newest

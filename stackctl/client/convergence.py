@@ -38,6 +38,7 @@ class Limits(NamedTuple):
     stable_seconds: float = 1.0
     stalled_seconds: float = 30.0
     timeout_seconds: float | None = None
+    look_period_seconds: float = 0.1  # a busy cluster changes faster than anybody reads
 
 
 class Snapshot(NamedTuple):
