@@ -1,7 +1,8 @@
 """One stream of log lines from an agent, with a credit window.
 
 The agent may send `CREDIT_BYTES` before it hears from us again; credit is given back as lines are
-taken out, so a reader that is slow, or gone, stops the agent and not the manager.
+taken out, so a reader that is slow, or gone, stops the agent and not the manager. An agent that
+sends on regardless (empty lines cost nothing) has its stream ended before it fills our memory.
 """
 
 import asyncio
@@ -10,7 +11,10 @@ from collections.abc import AsyncGenerator, Callable
 from stackctl.wire import agent_protocol as protocol
 
 CREDIT_BYTES = 1 << 18
+FLOODED = "the node sent more than it was asked for"
 _GRANT_BYTES = CREDIT_BYTES // 4
+_LINES_MAX = 100_000
+_BYTES_MAX = 2 * CREDIT_BYTES
 
 
 class LogStream:
@@ -28,14 +32,22 @@ class LogStream:
         self._on_close = on_close
         self._queue: asyncio.Queue[protocol.LogChunk | protocol.StreamEnd] = asyncio.Queue()
         self._consumed = 0
+        self._held_bytes = 0
         self._ended = False
 
     def take(self, frame: protocol.LogChunk | protocol.StreamEnd) -> None:
         """A frame of the agent for this stream."""
+        if self._ended:
+            return
         if isinstance(frame, protocol.StreamEnd):
             self._ended = True
             self._on_close(self._id)
+        else:
+            self._held_bytes += len(frame.text)
         self._queue.put_nowait(frame)
+        if self._held_bytes > _BYTES_MAX or self._queue.qsize() > _LINES_MAX:
+            self.close()
+            self._queue.put_nowait(protocol.StreamEnd(stream_id=self._id, error=FLOODED))
 
     def end(self, reason: str) -> None:
         """The connection is gone."""
@@ -56,6 +68,7 @@ class LogStream:
             yield frame
             if isinstance(frame, protocol.StreamEnd):
                 return
+            self._held_bytes -= len(frame.text)
             self._consumed += len(frame.text)
             if self._consumed >= _GRANT_BYTES and not self._ended:
                 self._send(protocol.Credit(stream_id=self._id, credit_bytes=self._consumed))

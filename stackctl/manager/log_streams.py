@@ -7,6 +7,7 @@ slow reader slows the agents, through their credit.
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncGenerator, Iterable
 
 import msgspec
@@ -22,6 +23,8 @@ from stackctl.wire import api
 QUEUE_LINES = 256
 LOOK_AGAIN_SECONDS = 0.5
 JUST_AFTER_SECONDS = 1e-6
+
+_log = logging.getLogger(__name__)
 
 
 class ServiceLogs:
@@ -60,10 +63,9 @@ class ServiceLogs:
                     await asyncio.sleep(LOOK_AGAIN_SECONDS)
                     await self._parts.cluster.wait_beyond(index, timeout_seconds=5.0)
                     self._open_new(group, is_first=False)
-        finally:
-            # The reader may be gone: then nobody takes this, and nobody needs it.
-            with contextlib.suppress(asyncio.QueueFull):
-                self._queue.put_nowait(None)
+        except* Exception:  # noqa: BLE001 - the top of this task: the reader gets what there is
+            _log.exception("the logs of service %s broke off", self._service_id)
+        await self._queue.put(None)
 
     def _exists(self) -> bool:
         return self._service_id in self._parts.cluster.state.services

@@ -22,6 +22,7 @@ from stackctl.state.results import Rejection
 PULSE_SECONDS = 0.5
 SECOND_LOOK_SECONDS = 0.05
 LATE_SECONDS = 1.0
+VERDICT_SECONDS = 2.0  # a verdict that the others do not confirm by then is looked at anew
 
 _log = logging.getLogger(__name__)
 
@@ -56,8 +57,8 @@ class NodeWatch:
                 continue
             if await self._is_late_after(SECOND_LOOK_SECONDS):
                 continue
-            for silence in self._silences():
-                await self._declare_down(silence, term)
+            verdicts = [self._declare_down(silence, term) for silence in self._silences()]
+            await asyncio.gather(*verdicts)
 
     def _on_change(self, publication: Publication) -> None:
         now = self._clock.monotonic()
@@ -98,7 +99,6 @@ class NodeWatch:
 
     async def _declare_down(self, silence: Silence, term: int) -> None:
         node = silence.node
-        _log.warning("node %s is down: silent for %.1f s", node.hostname, silence.seconds)
         command = commands.LoseNode(
             node_id=node.id,
             term=term,
@@ -106,6 +106,8 @@ class NodeWatch:
             now=self._clock.now(),
         )
         try:
-            await self._cluster.propose(command)
+            await self._cluster.propose(command, timeout_seconds=VERDICT_SECONDS)
         except (ClusterUnavailable, Rejection) as error:
-            _log.warning("node %s could not be declared down: %s", node.hostname, error)
+            _log.warning("silent node %s is not declared down: %s", node.hostname, error)
+        else:
+            _log.warning("node %s is down: silent for %.1f s", node.hostname, silence.seconds)

@@ -1,5 +1,7 @@
 """Services: list, look, scale, roll back, remove."""
 
+import asyncio
+
 from stackctl.errors import InputError
 from stackctl.manager.calls import Call
 from stackctl.manager.parts import Parts
@@ -17,7 +19,8 @@ class StackQuery(StrictModel, frozen=True, kw_only=True):
 async def list_services(parts: Parts, call: Call) -> list[api.ServiceView]:
     """All services, or those of a stack."""
     query: StackQuery = call.query
-    return queries.list_services(await parts.cluster.read(), stack=query.stack)
+    state = await parts.cluster.read()
+    return await asyncio.to_thread(queries.list_services, state, stack=query.stack)
 
 
 async def get_service(parts: Parts, call: Call) -> api.ServiceDetail:

@@ -1,5 +1,7 @@
 """Tasks and networks: reading only, both follow from services."""
 
+import asyncio
+
 from stackctl.errors import Denied
 from stackctl.manager import calls
 from stackctl.manager.calls import Call
@@ -34,7 +36,10 @@ async def list_tasks(parts: Parts, call: Call) -> list[api.TaskView]:
     service_id = queries.find_service(state, query.service).id if query.service else ""
     if query.stack:
         queries.find_stack(state, query.stack)
-    tasks = queries.list_tasks(state, service=service_id, stack=query.stack, node=node_id)
+    # Off the event loop: a hundred thousand tasks take a while, heartbeats do not wait.
+    tasks = await asyncio.to_thread(
+        queries.list_tasks, state, service=service_id, stack=query.stack, node=node_id
+    )
     return [task for task in tasks if not node_id or task.node_id == node_id]
 
 

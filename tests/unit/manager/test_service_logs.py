@@ -8,6 +8,7 @@ from pathlib import Path
 import aiohttp
 import pytest_asyncio
 
+from stackctl.manager import log_stream
 from stackctl.model.objects import NodeState, TaskStatus
 from stackctl.model.task_state import TaskState
 from stackctl.state import commands
@@ -106,6 +107,33 @@ async def test_a_node_that_is_not_connected_is_a_line_of_its_own(edges: Edges) -
     await agent.leave()
     lines = await read_lines(edges, "/v1/services/shop_web/logs")
     assert [item["error"] for item in lines] == ["node worker1 is not connected"]
+
+
+async def test_more_lines_than_the_queue_holds_arrive_and_the_answer_ends(
+    edges: Edges, agent: Agent
+) -> None:
+    names = await run_tasks(edges, replicas=1)
+    reading = asyncio.create_task(read_lines(edges, "/v1/services/shop_web/logs"))
+    opening = await opened(agent)
+    for number in range(1000):
+        agent.socket.say(line(opening, next(iter(names)), f"{number}".encode()))
+    agent.socket.say(protocol.StreamEnd(stream_id=opening.stream_id))
+    async with asyncio.timeout(5):
+        assert [item["text"] for item in await reading] == [str(n) for n in range(1000)]
+
+
+async def test_an_agent_that_ignores_its_credit_is_cut_off(edges: Edges, agent: Agent) -> None:
+    await agent.assignment()
+    session = edges.parts.sessions.find(NODE)
+    assert session is not None
+    stream = session.open_logs(lambda number: protocol.OpenLogs(stream_id=number, task_ids=("t",)))
+    opening = await opened(agent)
+    for _ in range(40):
+        agent.socket.say(line(opening, "t", b"x" * (1 << 14)))
+    assert isinstance(await agent.socket.hear(), protocol.CloseStream)
+    frames = [frame async for frame in stream.frames()]
+    assert frames[-1] == protocol.StreamEnd(stream_id=opening.stream_id, error=log_stream.FLOODED)
+    assert len(frames) < 40
 
 
 async def test_a_fault_of_the_agent_is_told(edges: Edges, agent: Agent) -> None:
