@@ -152,13 +152,7 @@ def _tasks(cluster: FakeCluster, question: Question) -> list[api.TaskView]:
 
 def _networks(cluster: FakeCluster, question: Question) -> list[api.NetworkView]:
     stack = question.query.get("stack", "")
-    names = [name for name in cluster.stacks if stack in {"", name}]
-    return [
-        api.NetworkView(
-            id=f"{name}net", name=f"{name}_default", stack=name, subnet="10.20.0.0/24", vni=4097
-        )
-        for name in names
-    ]
+    return [network for network in cluster.networks.values() if stack in {"", network.stack}]
 
 
 def _put_stack(cluster: FakeCluster, question: Question) -> api.DeployResult:

@@ -60,6 +60,7 @@ class FakeCluster:
         self.nodes = {name: _node(name, number) for number, name in enumerate(nodes)}
         self.stacks: dict[str, api.StackView] = {}
         self.services: dict[str, FakeService] = {}
+        self.networks: dict[str, api.NetworkView] = {}
         self.tasks: list[api.TaskView] = []
         self._numbers = count(1)
 
@@ -87,7 +88,8 @@ class FakeCluster:
     def put_stack(self, spec: specs.StackSpec, *, prune: bool) -> api.DeployResult:
         """Deploys, as a manager does."""
         self.index += 1
-        changes = [self._put_service(spec.name, service) for service in spec.services]
+        changes = [self._put_network(spec.name, network) for network in spec.networks]
+        changes += [self._put_service(spec.name, service) for service in spec.services]
         if prune:
             kept = {service.name for service in spec.services}
             for service in self.services.values():
@@ -245,6 +247,19 @@ class FakeCluster:
         self.tasks.append(task)
         return task
 
+    def _put_network(self, stack: str, spec: specs.NetworkSpec) -> api.Change:
+        if spec.name in self.networks:
+            return _change("unchanged", spec.name, "", kind="network")
+        number = len(self.networks)
+        self.networks[spec.name] = api.NetworkView(
+            id=f"{number:03}net".ljust(25, "0"),
+            name=spec.name,
+            stack=stack,
+            subnet=f"10.20.{number}.0/24",
+            vni=4097 + number,
+        )
+        return _change("create", spec.name, "new in the file", kind="network")
+
     def _put_service(self, stack: str, spec: specs.ServiceSpec) -> api.Change:
         held = self.services.get(spec.name)
         if held is None:
@@ -346,14 +361,17 @@ class FakeCluster:
         for name, stack in list(self.stacks.items()):
             if stack.removing and all(each.stack != name for each in self.services.values()):
                 del self.stacks[name]
+        self.networks = {
+            name: network for name, network in self.networks.items() if network.stack in self.stacks
+        }
 
 
 def _update(state: str, message: str) -> api.UpdateView:
     return api.UpdateView(state=state, message=message, started_at=time.time())
 
 
-def _change(action: str, name: str, cause: str) -> api.Change:
-    return api.Change(action=action, kind="service", name=name, cause=cause)
+def _change(action: str, name: str, cause: str, *, kind: str = "service") -> api.Change:
+    return api.Change(action=action, kind=kind, name=name, cause=cause)
 
 
 def _node(name: str, number: int) -> api.NodeView:

@@ -49,6 +49,8 @@ def run(environment: dict[str, str], capsys: pytest.CaptureFixture[str]) -> Run:
 def shop(cluster: FakeCluster) -> FakeCluster:
     """The cluster with the stack `shop` running: two web tasks, one db task."""
     services = (service_spec("shop_web"), service_spec("shop_db", image="db:1", replicas=1))
-    cluster.put_stack(specs.StackSpec(name="shop", services=services), prune=False)
+    networks = (specs.NetworkSpec(name="shop_default"),)
+    spec = specs.StackSpec(name="shop", services=services, networks=networks)
+    cluster.put_stack(spec, prune=False)
     cluster.settle()
     return cluster

@@ -32,7 +32,9 @@ def test_a_deploy_says_what_it_changes_and_waits_until_it_runs(run: Run, file: s
     done = run("deploy", "-c", file, "shop")
     assert done.code == 0, done.err
     assert done.out == (
-        "Creating service shop_web (new in the file)\nCreating service shop_db (new in the file)\n"
+        "Creating network shop_default (new in the file)\n"
+        "Creating service shop_web (new in the file)\n"
+        "Creating service shop_db (new in the file)\n"
     )
     lines = done.err.splitlines()
     assert lines[-1] == "Running: 2 services, 3 tasks"
