@@ -6,15 +6,21 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 from agent.core import observed
 from agent.drivers.docker_engine import DockerEngine
+from agent.drivers.engine import LogQuery
 from stackctl.errors import PermanentFailure
+from stackctl.manager import certificates
+from stackctl.model.assignment import AssignmentSet
+from stackctl.wire.agent_protocol import StatusReport
+from tests.assignments import NODE_ID, container_name
 from tests.engines import EngineForTests
 from tests.eventually import eventually
-from tests.fakes.manager import CLUSTER_ID, WAIT_SECONDS
+from tests.fakes.manager import CLUSTER_ID, WAIT_SECONDS, FakeManager, write_identity
 
 PROGRAM = "from agent.daemon import run; run()"
 
@@ -131,3 +137,75 @@ def _remove(docker: DockerEngine, container_id: str) -> None:
         return docker.inspect(container_id) is None
 
     eventually(is_gone, timeout_seconds=WAIT_SECONDS)
+
+
+class Scene:
+    """A manager in the test, an agent's process on a node, and the node's engine."""
+
+    def __init__(self, manager: FakeManager, agent: AgentProcess, docker: DockerEngine) -> None:
+        self.manager = manager
+        self.agent = agent
+        self.docker = docker
+
+    async def assign(self, assigned: AssignmentSet) -> None:
+        """Send a whole set to the agent."""
+        await self.manager.assign(assigned)
+
+    async def reaches(self, task_id: str, *states: str) -> Any:
+        """Wait until the task is in one of the states; returns its last status."""
+
+        def last() -> Any:
+            for frame in reversed(self.manager.of_kind(StatusReport)):
+                for report in reversed(frame.reports):
+                    if report.task_id == task_id:
+                        return report.status if report.status.state.name in states else None
+            return None
+
+        return await self.manager.until(last)
+
+    def container(self, task_id: str) -> Any:
+        """The task's container as the engine shows it; None when it has none."""
+        return self.docker.inspect(container_name(task_id))
+
+    def networks(self) -> list[str]:
+        """Names of the cluster's networks on the engine."""
+        found = self.docker.list_networks({observed.LABEL_CLUSTER_ID: CLUSTER_ID})
+        return [str(network["Name"]) for network in found]
+
+    async def output(self, task_id: str) -> str:
+        """Everything that the task has printed, once it has printed something."""
+
+        def read() -> str:
+            entries = self.docker.logs(container_name(task_id), LogQuery())
+            return "\n".join(entry.text.decode() for entry in entries)
+
+        return str(await self.manager.until(read))
+
+
+@contextlib.asynccontextmanager
+async def member_scene(engine: EngineForTests, folder: Path) -> AsyncIterator[Scene]:
+    """A node that is a member already, with its agent connected."""
+    authority = certificates.create_cluster_authority()
+    address = reachable_address(engine)
+    async with FakeManager(authority, folder, listen_address=address) as manager:
+        write_identity(
+            folder / "state" / "identity",
+            authority,
+            node_id=NODE_ID,
+            managers=(manager.address,),
+        )
+        with inspecting(engine) as docker, running_agent(engine, folder) as agent:
+            await manager.until(lambda: manager.hellos)
+            yield Scene(manager, agent, docker)
+
+
+@contextlib.asynccontextmanager
+async def joining_scene(engine: EngineForTests, folder: Path) -> AsyncIterator[Scene]:
+    """A node whose agent joins with a token and is connected then."""
+    authority = certificates.create_cluster_authority()
+    address = reachable_address(engine)
+    async with FakeManager(authority, folder, listen_address=address) as manager:
+        options = ("--join-token", manager.token(), "--join", manager.address)
+        with inspecting(engine) as docker, running_agent(engine, folder, *options) as agent:
+            await manager.until(lambda: manager.hellos)
+            yield Scene(manager, agent, docker)

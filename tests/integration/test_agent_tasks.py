@@ -4,70 +4,29 @@ import contextlib
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
 
-from agent.drivers.docker_engine import DockerEngine
 from agent.drivers.engine import LogQuery
-from stackctl.manager import certificates
 from stackctl.model import specs
-from stackctl.model.assignment import AssignmentSet, ConfigAssignment
+from stackctl.model.assignment import ConfigAssignment
 from stackctl.model.task_state import TaskState
 from stackctl.wire import increments
-from stackctl.wire.agent_protocol import AssignmentMessage, Heartbeat, StatusReport
-from tests.agent_process import AgentProcess, inspecting, reachable_address, running_agent
+from stackctl.wire.agent_protocol import AssignmentMessage, Heartbeat
+from tests.agent_process import Scene, member_scene
 from tests.assignments import NODE_ID, assignment, container_name, task
 from tests.engines import EngineForTests
-from tests.fakes.manager import FakeManager, write_identity
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(90)]
 
 MEMORY_MAX_BYTES = 60_000_000
 
 
-class Scene:
-    """A manager in the test, an agent's process on a node, and the node's engine."""
-
-    def __init__(self, manager: FakeManager, agent: AgentProcess, docker: DockerEngine) -> None:
-        self.manager = manager
-        self.agent = agent
-        self.docker = docker
-
-    async def assign(self, assigned: AssignmentSet) -> None:
-        await self.manager.assign(assigned)
-
-    async def reaches(self, task_id: str, *states: str) -> Any:
-        """Wait until the task is in one of the states; returns its last status."""
-
-        def last() -> Any:
-            for frame in reversed(self.manager.of_kind(StatusReport)):
-                for report in reversed(frame.reports):
-                    if report.task_id == task_id:
-                        return report.status if report.status.state.name in states else None
-            return None
-
-        return await self.manager.until(last)
-
-    def container(self, task_id: str) -> Any:
-        return self.docker.inspect(container_name(task_id))
-
-
 @pytest.fixture
 async def scene(engine: EngineForTests, tmp_path: Path) -> AsyncIterator[Scene]:
-    authority = certificates.create_cluster_authority()
-    address = reachable_address(engine)
-    async with FakeManager(authority, tmp_path, listen_address=address) as manager:
-        write_identity(
-            tmp_path / "state" / "identity",
-            authority,
-            node_id=NODE_ID,
-            managers=(manager.address,),
-        )
-        with inspecting(engine) as docker, running_agent(engine, tmp_path) as agent:
-            await manager.until(lambda: manager.hellos)
-            yield Scene(manager, agent, docker)
+    async with member_scene(engine, tmp_path) as made:
+        yield made
 
 
 TRAPPING = ("sh", "-c", "trap 'exit 0' TERM; echo ready; while true; do sleep 0.05; done")
