@@ -40,6 +40,7 @@ lint:
 
 types:
 	$(BIN)/mypy
+	$(BIN)/mypy tests examples/juergenapp/build_images.py
 
 imports:
 	$(BIN)/lint-imports
