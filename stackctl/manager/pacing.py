@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-REST_RATIO = 2.0
+REST_RATIO = 1.0
 REST_MIN_SECONDS = 0.002  # shorter rests only cost timers
 
 

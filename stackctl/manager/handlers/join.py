@@ -5,6 +5,8 @@ digest against its token, and only then tells the token, over a connection that 
 vouches for.
 """
 
+import re
+
 from stackctl.errors import Denied, InputError
 from stackctl.manager import certificates, clock, cluster_tokens, join_tokens
 from stackctl.manager.calls import Call
@@ -16,6 +18,7 @@ from stackctl.model.structs import Model, StrictModel
 from stackctl.state import commands
 from stackctl.wire.agent_protocol import JoinRequest, JoinResponse
 
+_HOSTNAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?")
 TOKENS_LATER = "the cluster is still being founded, try again in a moment"
 
 
@@ -41,8 +44,10 @@ async def join(parts: Parts, call: Call) -> JoinResponse:
     role = join_tokens.role_of_token(
         request.token, worker_token=tokens.worker, manager_token=tokens.manager
     )
-    if not request.hostname:
-        raise InputError("a node needs a host name")
+    if not _HOSTNAME.fullmatch(request.hostname):
+        raise InputError(
+            f"{request.hostname[:64]!r} is no host name: letters, digits, hyphens and dots are"
+        )
     if role == "manager" and not request.raft_address:
         raise InputError("a manager token was given, but no address for the other managers")
     node_id = clock.new_id()

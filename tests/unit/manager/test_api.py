@@ -148,6 +148,18 @@ async def test_tokens_are_told_on_the_unix_socket(edges: Edges) -> None:
     assert view["manager_join_token"] != view["worker_join_token"]
 
 
+@pytest.mark.parametrize("hostname", ["", "a b", "-x", "x\n", "x" * 300])
+async def test_a_joiner_needs_a_host_name(edges: Edges, hostname: str) -> None:
+    _, view = await edges.ask("GET", "/v1/cluster")
+    request = {
+        "token": view["worker_join_token"],
+        "hostname": hostname,
+        "certificate_request": "",
+    }
+    status, error = await edges.ask("POST", "/v1/join", request)
+    assert (status, error["kind"]) == (400, "input")
+
+
 async def test_a_caller_without_a_certificate_may_only_join(edges: Edges) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
