@@ -21,6 +21,7 @@ from agent.drivers.failures import Failures
 from agent.drivers.ingress_rules import IngressRules
 from agent.drivers.overlay import Overlay
 from agent.drivers.resolvers import NodeResolvers
+from agent.drivers.sweeper import Sweeper
 from agent.drivers.task_rules import ContainerSandbox, TaskRules
 from stackctl.errors import TemporaryFailure
 from stackctl.model.assignment import AssignmentSet, NetworkAssignment
@@ -56,8 +57,9 @@ class NodeNetwork:
             vxlan_port=vxlan_port,
             engine=engine_networks,
         )
-        self._ingress = IngressRules()
-        self._tasks = TaskRules(self._nothing)
+        self._sweeper = Sweeper()
+        self._ingress = IngressRules(self._sweeper)
+        self._tasks = TaskRules(self._nothing, self._sweeper)
         self._dns = DnsServer(resolvers=resolvers)
         self._apply_turn = threading.Lock()
         self._overlay_turn = threading.Lock()
@@ -151,6 +153,7 @@ class NodeNetwork:
         """Stop answering names. What carries traffic stays, unless `remove`: then nothing of ours
         is left on the node. Raises when something could not be removed."""
         self._dns.close()
+        self._sweeper.close()
         if not remove:
             return
         with self._apply_turn:

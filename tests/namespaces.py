@@ -22,19 +22,11 @@ T = TypeVar("T")
 _CLONE_NEWNET = 0x4000_0000
 
 
-class TestNamespace:
-    """One network namespace with a process in it."""
+class NamespaceThread:
+    """A thread that lives in the namespace into which `enter` takes it."""
 
-    __test__ = False
-
-    def __init__(self) -> None:
-        self._executor = ThreadPoolExecutor(1, initializer=_leave_namespace)
-        self.process = self.run(lambda: subprocess.Popen(["sleep", "3600"]))
-        self.run(lambda: _ip("link set lo up"))
-
-    @property
-    def pid(self) -> int:
-        return self.process.pid
+    def __init__(self, enter: Callable[[], None]) -> None:
+        self._executor = ThreadPoolExecutor(1, initializer=enter)
 
     def run(self, work: Callable[[], T]) -> T:
         """The result of `work`, called inside."""
@@ -73,6 +65,24 @@ class TestNamespace:
 
         self.run(write)
 
+    def close(self) -> None:
+        self._executor.shutdown()
+
+
+class TestNamespace(NamespaceThread):
+    """One network namespace with a process in it."""
+
+    __test__ = False
+
+    def __init__(self) -> None:
+        super().__init__(_leave_namespace)
+        self.process = self.run(lambda: subprocess.Popen(["sleep", "3600"]))
+        self.ip("link set lo up")
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
     def end_process(self) -> None:
         """The process ends, as a container's first process does."""
         self.process.kill()
@@ -80,7 +90,20 @@ class TestNamespace:
 
     def close(self) -> None:
         self.end_process()
-        self._executor.shutdown()
+        super().close()
+
+
+def thread_inside(namespace: str) -> NamespaceThread:
+    """A thread in a namespace that has a name, as `ip netns` knows it."""
+
+    def enter() -> None:
+        descriptor = os.open(f"/run/netns/{namespace}", os.O_RDONLY)
+        try:
+            _check(ctypes.CDLL(None, use_errno=True).setns(descriptor, _CLONE_NEWNET))
+        finally:
+            os.close(descriptor)
+
+    return NamespaceThread(enter)
 
 
 def connect_namespaces(
@@ -173,8 +196,11 @@ def _listening(kind: int, port: int) -> socket.socket:
 
 
 def _leave_namespace() -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(_CLONE_NEWNET) != 0:
+    _check(ctypes.CDLL(None, use_errno=True).unshare(_CLONE_NEWNET))
+
+
+def _check(result: int) -> None:
+    if result != 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 

@@ -104,9 +104,12 @@ def task(task_id: str, addresses: Mapping[str, str], **changes: Any) -> TaskAssi
     return TaskAssignment(**(known | changes))
 
 
-def neighbour(address: str, *, node: int, network_id: str = FRONT) -> Neighbour:
-    """An address that lives on another node."""
-    return Neighbour(network_id=network_id, address=address, data_address=f"192.168.50.{node}")
+def neighbour(
+    address: str, *, node: int = 0, network_id: str = FRONT, data_address: str = ""
+) -> Neighbour:
+    """An address that lives on another node, given by its number or its data address."""
+    data_address = data_address or f"192.168.50.{node}"
+    return Neighbour(network_id=network_id, address=address, data_address=data_address)
 
 
 def assignment(*, node: int = 1, index: int = 1, **parts: Any) -> AssignmentSet:

@@ -30,15 +30,18 @@ from tests.overlay_assignments import FRONT
 PORT = 80
 OUTSIDE = "192.168.50.254"
 
-_ENGINE_FIREWALL = """
-iptables -P FORWARD DROP
-iptables -N DOCKER-USER
-iptables -A DOCKER-USER -j RETURN
-iptables -A FORWARD -j DOCKER-USER
-iptables -A FORWARD -o sc-+ -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
-iptables -A FORWARD -i sc-+ -o sc-+ -j ACCEPT
-iptables -A FORWARD -i sc-+ ! -o sc-+ -j ACCEPT
-iptables -t nat -A POSTROUTING -s 10.77.0.0/16 ! -o sc-+ -j MASQUERADE
+_ENGINE_FIREWALL = """*filter
+:FORWARD DROP
+:DOCKER-USER -
+-A DOCKER-USER -j RETURN
+-A FORWARD -j DOCKER-USER
+-A FORWARD -o sc-+ -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+-A FORWARD -i sc-+ -o sc-+ -j ACCEPT
+-A FORWARD -i sc-+ ! -o sc-+ -j ACCEPT
+COMMIT
+*nat
+-A POSTROUTING -s 10.77.0.0/16 ! -o sc-+ -j MASQUERADE
+COMMIT
 """
 
 
@@ -204,5 +207,4 @@ class OverlayCluster:
         self.outside.ip(f"link set p{number} master switch")
         node.namespace.ip(f"addr add {node.address}/24 dev eth0")
         node.namespace.write_setting("ipv4/ip_forward", "1")
-        for line in filter(None, _ENGINE_FIREWALL.splitlines()):
-            node.namespace.command(*line.split())
+        node.namespace.command("iptables-restore", text=_ENGINE_FIREWALL)

@@ -7,6 +7,7 @@ what cannot be read is None, and `render_error` still finds the identifier to an
 Terms: a *wire name* is a name as a sequence of length-prefixed labels, ending in a zero byte.
 """
 
+import functools
 import struct
 from collections.abc import Sequence
 
@@ -161,6 +162,7 @@ def response_code(message: bytes) -> int:
     return message[3] & 0x0F
 
 
+@functools.lru_cache(maxsize=1 << 14)
 def wire_name(name: str) -> bytes | None:
     """The wire form of a dotted name, lower case; None for what no DNS name can be."""
     try:

@@ -229,4 +229,4 @@ def _pointers(network_name: str, endpoints: Iterable[EndpointAssignment]) -> Map
 
 
 def _packed(address: str) -> bytes:
-    return ipaddress.IPv4Address(address).packed
+    return bytes(map(int, address.split(".")))

@@ -231,7 +231,7 @@ def _braces(items: Iterable[str]) -> str:
 
 
 def _sorted(addresses: Iterable[str]) -> list[str]:
-    return sorted(addresses, key=ipaddress.IPv4Address)
+    return sorted(addresses, key=lambda address: tuple(map(int, address.split("."))))
 
 
 def _subnet_key(subnet: str) -> tuple[int, int]:

@@ -8,13 +8,19 @@ established one is answered with a reset, so that the client knows.
 A backend that is merely withdrawn finishes what it has begun: its *answered* connections stay. One
 that is no longer alive (its container has ended here, or its address is no neighbour any more)
 keeps nothing.
+
+Looking through a namespace's connections costs the kernel a walk over the table of the whole
+machine (up to 10 ms), so `Offers` remembers what has been offered, and says when looking can find
+anything at all.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 
 from agent.core.nft_rules import INGRESS_MARK
 from stackctl.model.assignment import AssignmentSet, EndpointAssignment
 from stackctl.model.structs import Model
+
+Offer = tuple[str, str]  # what the client speaks to (VIP, or protocol/port), the backend's address
 
 
 class Connection(Model, frozen=True, kw_only=True):
@@ -29,48 +35,82 @@ class Connection(Model, frozen=True, kw_only=True):
     handle: bytes
 
 
+class Offers(Model, frozen=True, kw_only=True):
+    """What the rules of a namespace choose from, and what they have chosen from before."""
+
+    current: frozenset[Offer] = frozenset()
+    withdrawn: frozenset[Offer] = frozenset()  # whose backends were alive when last looked at
+    targets: frozenset[str] = frozenset()  # everything that clients were ever offered to speak to
+
+
 def alive_addresses(assignment: AssignmentSet, local: Iterable[str]) -> frozenset[str]:
     """Addresses that can still answer; `local` are those of this node's running containers."""
     return frozenset(local) | {neighbour.address for neighbour in assignment.neighbours}
 
 
+def vip_offers(endpoints: Iterable[EndpointAssignment]) -> frozenset[Offer]:
+    """What a task's namespace offers."""
+    return frozenset(
+        (endpoint.vip, backend.address)
+        for endpoint in endpoints
+        if endpoint.vip
+        for backend in endpoint.backends
+    )
+
+
+def ingress_offers(assignment: AssignmentSet) -> frozenset[Offer]:
+    """What the node's own namespace offers."""
+    return frozenset(
+        (_port_target(port.protocol, port.published), backend.address)
+        for port in assignment.ingress
+        for backend in port.backends
+    )
+
+
+def follow(
+    before: Offers | None, current: frozenset[Offer], *, alive: Collection[str]
+) -> tuple[Offers, bool]:
+    """The offers from now on, and whether connections must be looked through because something
+    was withdrawn, or something withdrawn is no longer alive. None is a namespace of which nothing
+    is known."""
+    targets = {target for target, _backend in current}
+    if before is None:
+        return Offers(current=current, targets=frozenset(targets)), True
+    left = (before.current | before.withdrawn) - current
+    withdrawn = frozenset(offer for offer in left if offer[1] in alive)
+    after = Offers(current=current, withdrawn=withdrawn, targets=before.targets | targets)
+    return after, left != withdrawn or not withdrawn <= before.withdrawn
+
+
+def stale_vips(
+    connections: Iterable[Connection], offers: Offers, *, alive: Collection[str]
+) -> tuple[Connection, ...]:
+    """Those of a task's namespace that were sent to a VIP."""
+    return tuple(
+        connection
+        for connection in connections
+        if connection.address in offers.targets
+        and _is_stale(connection, connection.address, offers, alive)
+    )
+
+
 def stale_ingress(
-    connections: Iterable[Connection], assignment: AssignmentSet, *, alive: Collection[str]
+    connections: Iterable[Connection], offers: Offers, *, alive: Collection[str]
 ) -> tuple[Connection, ...]:
     """Those of the node's own namespace that came in by a published port."""
-    backends = {
-        (port.protocol, port.published): {backend.address for backend in port.backends}
-        for port in assignment.ingress
-    }
     return tuple(
         connection
         for connection in connections
         if connection.mark & INGRESS_MARK
-        and _is_stale(connection, backends.get((connection.protocol, connection.port), ()), alive)
+        and _is_stale(connection, _port_target(connection.protocol, connection.port), offers, alive)
     )
 
 
-def stale_vips(
-    connections: Iterable[Connection],
-    endpoints: Iterable[EndpointAssignment],
-    *,
-    alive: Collection[str],
-) -> tuple[Connection, ...]:
-    """Those of a task's namespace that were sent to a VIP of `endpoints`."""
-    backends: Mapping[str, set[str]] = {
-        endpoint.vip: {backend.address for backend in endpoint.backends}
-        for endpoint in endpoints
-        if endpoint.vip
-    }
-    return tuple(
-        connection
-        for connection in connections
-        if connection.address in backends
-        and _is_stale(connection, backends[connection.address], alive)
-    )
+def _port_target(protocol: str, port: int) -> str:
+    return f"{protocol}/{port}"
 
 
-def _is_stale(connection: Connection, backends: Collection[str], alive: Collection[str]) -> bool:
-    if connection.backend in backends:
+def _is_stale(connection: Connection, target: str, offers: Offers, alive: Collection[str]) -> bool:
+    if (target, connection.backend) in offers.current:
         return False
     return not connection.answered or connection.backend not in alive

@@ -10,6 +10,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 
 from agent.core.stale_connections import Connection
 from agent.drivers import netlink
@@ -17,6 +18,8 @@ from agent.drivers.netlink import NetlinkSocket
 
 _GET = 1 << 8 | 1
 _DELETE = 1 << 8 | 2
+_GET_STATISTICS = 1 << 8 | 5
+_STATISTICS_ENTRIES = 1
 _NETFILTER_HEADER = struct.pack("!BBH", socket.AF_INET, 0, 0)
 
 _TUPLE_ORIGINAL = 1
@@ -44,43 +47,50 @@ _log = logging.getLogger(__name__)
 Choice = Callable[[Iterable[Connection]], Sequence[Connection]]
 
 
-def forget_stale(choose: Choice, *, mark: int = 0) -> None:
+def forget_stale(choose: Choice, stack: ExitStack, *, mark: int = 0) -> None:
     """Forget the connections that `choose` names; those just begun get a moment to be answered.
 
     With `mark` only connections that bear it are looked at, and the kernel does the sorting.
+    `stack` gets the socket to be closed later.
     """
     try:
-        stale = choose(_read_translated(mark))
+        netfilter = stack.enter_context(NetlinkSocket(netlink.NETFILTER))
+        if _count(netfilter) == 0:
+            return
+        stale = choose(_read_translated(netfilter, mark))
         if any(not connection.answered for connection in stale):
             time.sleep(_SECOND_LOOK_SECONDS)
-            stale = choose(_read_translated(mark))
-        _forget(stale)
+            stale = choose(_read_translated(netfilter, mark))
+        _forget(netfilter, stale)
     except OSError as error:
         _log.warning("connections to withdrawn backends were not looked through: %s", error)
 
 
-def _read_translated(mark: int) -> list[Connection]:
-    """The IPv4 connections of the calling thread's namespace that were sent elsewhere."""
+def _count(netfilter: NetlinkSocket) -> int:
+    """How many connections the namespace has: cheap, while a dump walks the machine's table."""
+    answer = netfilter.ask(_GET_STATISTICS, _NETFILTER_HEADER)
+    found = netlink.attributes(answer[len(_NETFILTER_HEADER) :])
+    return int.from_bytes(found.get(_STATISTICS_ENTRIES, b""), "big")
+
+
+def _read_translated(netfilter: NetlinkSocket, mark: int) -> list[Connection]:
+    """The IPv4 connections that were sent elsewhere than their clients said."""
     request = _NETFILTER_HEADER
     if mark:
         packed = struct.pack("!I", mark)
         request += netlink.attribute(_MARK, packed) + netlink.attribute(_MARK_MASK, packed)
-    with NetlinkSocket(netlink.NETFILTER) as netfilter:
-        found = [
-            _connection(netlink.attributes(body[len(_NETFILTER_HEADER) :]))
-            for body in netfilter.dump(_GET, request)
-        ]
+    found = [
+        _connection(netlink.attributes(body[len(_NETFILTER_HEADER) :]))
+        for body in netfilter.dump(_GET, request)
+    ]
     return [connection for connection in found if connection is not None]
 
 
-def _forget(connections: Sequence[Connection]) -> None:
+def _forget(netfilter: NetlinkSocket, connections: Sequence[Connection]) -> None:
     """Drop them; one that has ended by itself is no failure."""
-    if not connections:
-        return
-    with NetlinkSocket(netlink.NETFILTER) as netfilter:
-        netfilter.execute(
-            [(_DELETE, 0, _NETFILTER_HEADER + connection.handle) for connection in connections]
-        )
+    netfilter.execute(
+        [(_DELETE, 0, _NETFILTER_HEADER + connection.handle) for connection in connections]
+    )
 
 
 def _connection(values: dict[int, bytes]) -> Connection | None:

@@ -1,38 +1,53 @@
 """The published ports of the node: our table in the node's own namespace, and what it implies."""
 
+from contextlib import ExitStack
+
 from agent.core import nft_rules, stale_connections
-from agent.drivers import conntrack, nft
+from agent.core.stale_connections import Offers
+from agent.drivers import conntrack, netns, nft
+from agent.drivers.sweeper import Sweeper
 from stackctl.model.assignment import AssignmentSet
 
 
 class IngressRules:
     """Keeps the table. Not for several threads at a time; raises `TemporaryFailure`."""
 
-    def __init__(self) -> None:
+    def __init__(self, sweeper: Sweeper) -> None:
+        self._sweeper = sweeper
         self._text = ""
         self._generation = -1
-        self._alive: frozenset[str] = frozenset()
+        self._offers: Offers | None = None
 
     def apply(self, assignment: AssignmentSet, alive: frozenset[str]) -> None:
-        """The table is that of the assignment, and no published connection leads to a backend that
-        is gone; `alive` are the addresses that can still answer."""
+        """The table is that of the assignment, and soon no published connection leads to a backend
+        that is gone; `alive` are the addresses that can still answer."""
         text = nft_rules.render_ingress(assignment)
-        is_changed = text != self._text
-        # The engine's own changes count here, too: then the text is applied again, for a
-        # millisecond, rather than read back and compared.
-        if is_changed or self._generation != nft.generation_here():
-            self._generation = nft.apply(text)
-            self._text = text
-        if is_changed or not self._alive <= alive:
-            conntrack.forget_stale(
-                lambda connections: stale_connections.stale_ingress(
-                    connections, assignment, alive=alive
-                ),
-                mark=nft_rules.INGRESS_MARK,
+        netns.run_on_own_thread(lambda stack: self._apply_text(text, stack))
+        current = stale_connections.ingress_offers(assignment)
+        offers, is_due = stale_connections.follow(self._offers, current, alive=alive)
+        self._offers = offers
+        if is_due:
+            self._sweeper.request(
+                "ingress",
+                lambda: netns.run_on_own_thread(lambda stack: _sweep(offers, alive, stack)),
             )
-        self._alive = alive
 
     def remove(self) -> None:
         """No table of ours is left."""
         nft.apply(nft_rules.render_removal())
         self._text = ""
+
+    def _apply_text(self, text: str, stack: ExitStack) -> None:
+        # The engine's own changes count here, too: then the text is applied again, for a
+        # millisecond, rather than read back and compared.
+        if text != self._text or self._generation != nft.generation_here(stack):
+            self._generation = nft.apply_here(text, stack)
+            self._text = text
+
+
+def _sweep(offers: Offers, alive: frozenset[str], stack: ExitStack) -> None:
+    conntrack.forget_stale(
+        lambda found: stale_connections.stale_ingress(found, offers, alive=alive),
+        stack,
+        mark=nft_rules.INGRESS_MARK,
+    )

@@ -44,7 +44,7 @@ def apply_here(text: str, stack: ExitStack) -> int:
         run_library(text, stack)
     else:
         run_program(text)
-    return generation_here()
+    return generation_here(stack)
 
 
 def has_library() -> bool:
@@ -52,15 +52,15 @@ def has_library() -> bool:
     return _load() is not None
 
 
-def generation_here() -> int:
+def generation_here(stack: ExitStack) -> int:
     """A number that changes with every change of the rules in the calling thread's namespace.
 
-    Raises `PermanentFailure` when the kernel has no nftables.
+    `stack` gets the socket to be closed later. Raises `PermanentFailure` when the kernel has no
+    nftables.
     """
     try:
-        with NetlinkSocket(netlink.NETFILTER) as netfilter:
-            kind = _SUBSYSTEM << 8 | _GET_GENERATION
-            answer = netfilter.ask(kind, _NETFILTER_HEADER)
+        netfilter = stack.enter_context(NetlinkSocket(netlink.NETFILTER))
+        answer = netfilter.ask(_SUBSYSTEM << 8 | _GET_GENERATION, _NETFILTER_HEADER)
     except OSError as error:
         raise PermanentFailure(f"the kernel gives no access to nftables: {error}") from error
     found = netlink.attributes(answer[len(_NETFILTER_HEADER) :])

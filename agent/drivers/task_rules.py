@@ -12,6 +12,7 @@ namespace has its record's lock and takes the newest assignment only then, and a
 every container added before it began; so no namespace keeps rules older than the newest refresh.
 """
 
+import contextlib
 import logging
 import threading
 from collections.abc import Iterable, Mapping
@@ -19,11 +20,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from agent.core import nft_rules, stale_connections
+from agent.core.stale_connections import Offer, Offers
 from agent.drivers import conntrack, link_table, netns, nft
 from agent.drivers.failures import Failures
 from agent.drivers.netns import Namespace, NamespaceGone, NamespaceIdentity
+from agent.drivers.sweeper import Sweeper
 from stackctl.errors import DriverFailure, TemporaryFailure
-from stackctl.model.assignment import AssignmentSet, EndpointAssignment
+from stackctl.model.assignment import AssignmentSet
 from stackctl.model.structs import Model
 
 _RETRY_SECONDS = 1.0
@@ -48,7 +51,7 @@ class _Record:
     identity: NamespaceIdentity | None = None
     text: str = ""
     generation: int = -1
-    alive: frozenset[str] = frozenset()
+    offers: Offers | None = None
 
 
 @dataclass
@@ -56,18 +59,19 @@ class _Wanted:
     """What a namespace must have: the text, and what its connections are judged by."""
 
     text: str
-    endpoints: tuple[EndpointAssignment, ...]
+    offers: frozenset[Offer]
     alive: frozenset[str]
 
 
 class TaskRules:
     """Keeps the rules of the running tasks' namespaces. All methods may be called by any thread."""
 
-    def __init__(self, assignment: AssignmentSet) -> None:
+    def __init__(self, assignment: AssignmentSet, sweeper: Sweeper) -> None:
+        self._sweeper = sweeper
         self._lock = threading.Lock()
         self._records: dict[str, _Record] = {}
         self._assignment = assignment
-        self._rendered: dict[frozenset[str], tuple[str, tuple[EndpointAssignment, ...]]] = {}
+        self._rendered: dict[frozenset[str], tuple[str, frozenset[Offer]]] = {}
 
     def assign(self, assignment: AssignmentSet, running: Iterable[ContainerSandbox]) -> None:
         """From now on rules follow this assignment, in these containers and those added before."""
@@ -155,6 +159,26 @@ class TaskRules:
         with netns.open_namespace(record.sandbox.pid) as namespace:
             wanted = self._wanted(record.sandbox)
             namespace.run(lambda stack: _enter(record, namespace, wanted, stack))
+        record.offers, is_due = stale_connections.follow(
+            record.offers, wanted.offers, alive=wanted.alive
+        )
+        if is_due:
+            self._sweeper.request(record.sandbox.task_id, lambda: self._sweep(record))
+
+    def _sweep(self, record: _Record) -> None:
+        """Forget the namespace's connections to backends that are gone."""
+        with record.lock, contextlib.suppress(NamespaceGone):
+            offers, alive = record.offers, self.alive()
+            if offers is None:
+                return
+            with netns.open_namespace(record.sandbox.pid) as namespace:
+                if namespace.identity == record.identity:
+                    namespace.run(
+                        lambda stack: conntrack.forget_stale(
+                            lambda found: stale_connections.stale_vips(found, offers, alive=alive),
+                            stack,
+                        )
+                    )
 
     def _drop_exactly(self, record: _Record) -> None:
         with self._lock:
@@ -170,9 +194,12 @@ class TaskRules:
                     for endpoint in self._assignment.endpoints
                     if endpoint.network_id in networks
                 )
-                self._rendered[networks] = (nft_rules.render_vips(endpoints), endpoints)
-            text, endpoints = self._rendered[networks]
-            return _Wanted(text, endpoints, self._alive())
+                self._rendered[networks] = (
+                    nft_rules.render_vips(endpoints),
+                    stale_connections.vip_offers(endpoints),
+                )
+            text, offers = self._rendered[networks]
+            return _Wanted(text, offers, self._alive())
 
     def _alive(self) -> frozenset[str]:
         local = [
@@ -185,21 +212,14 @@ class TaskRules:
 
 def _enter(record: _Record, namespace: Namespace, wanted: _Wanted, stack: ExitStack) -> None:
     """Put one namespace right, from inside."""
-    is_new = record.identity != namespace.identity
-    if is_new:
+    if record.identity != namespace.identity:
         _check_is_of_task(record.sandbox)
         record.identity = namespace.identity
-    is_changed = is_new or record.text != wanted.text
-    if is_changed or nft.generation_here() != record.generation:
+        record.text = ""
+        record.offers = None
+    if record.text != wanted.text or nft.generation_here(stack) != record.generation:
         record.generation = nft.apply_here(wanted.text, stack)
         record.text = wanted.text
-    if is_changed or not record.alive <= wanted.alive:
-        conntrack.forget_stale(
-            lambda connections: stale_connections.stale_vips(
-                connections, wanted.endpoints, alive=wanted.alive
-            )
-        )
-    record.alive = wanted.alive
 
 
 def _remove(sandbox: ContainerSandbox) -> None:

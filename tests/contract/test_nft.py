@@ -44,6 +44,11 @@ def rules(namespace: TestNamespace) -> str:
     return namespace.command("nft", "list", "ruleset")
 
 
+def generation(namespace: TestNamespace) -> int:
+    with netns.open_namespace(namespace.pid) as opened:
+        return opened.run(nft.generation_here)
+
+
 @pytest.mark.parametrize("golden", sorted(GOLDEN.glob("*.nft")), ids=lambda path: path.stem)
 def test_every_rendered_text_is_taken_twice(
     namespace: TestNamespace, run: Run, golden: Path
@@ -70,18 +75,18 @@ def test_removal_removes_our_table_and_no_other(namespace: TestNamespace, run: R
 
 
 def test_every_change_gives_another_generation(namespace: TestNamespace, run: Run) -> None:
-    generations = [namespace.run(nft.generation_here)]
+    generations = [generation(namespace)]
     for text in (TEXT, nft_rules.render_removal()):
         apply(namespace, run, text)
-        generations.append(namespace.run(nft.generation_here))
+        generations.append(generation(namespace))
     assert len(set(generations)) == 3
-    assert namespace.run(nft.generation_here) == generations[-1]
+    assert generation(namespace) == generations[-1]
 
 
 def test_applying_stays_in_the_callers_namespace(namespace: TestNamespace) -> None:
-    generation = namespace.run(lambda: nft.apply(TEXT))
+    reached = namespace.run(lambda: nft.apply(TEXT))
     assert "chain one" in rules(namespace)
-    assert namespace.run(nft.generation_here) == generation
+    assert generation(namespace) == reached
 
 
 def test_a_process_that_has_ended_has_no_namespace(namespace: TestNamespace) -> None:
