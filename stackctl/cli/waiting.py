@@ -22,6 +22,7 @@ from stackctl.client.convergence import (
     Verdict,
 )
 from stackctl.client.failures import NoSuchName
+from stackctl.client.progress import COMPLETE
 from stackctl.client.service_watch import Failure
 from stackctl.client.views import TaskView
 from stackctl.errors import ClusterUnavailable, NotConverged, StackctlError
@@ -30,6 +31,7 @@ LOG_LINES = 10
 
 _RETRY_PERIOD_SECONDS = 0.5
 _UNAVAILABLE_SECONDS_MAX = 30.0
+_POLL_SECONDS_MAX = 2.0  # a manager that freezes meanwhile is noticed soon after
 
 T = TypeVar("T")
 
@@ -165,6 +167,7 @@ class _Patience:
     def changed(self, index: int, *, timeout_seconds: float) -> int:
         """The newest index, after a change beyond `index` or when time is up."""
         looked_at = self._looked_at
+        timeout_seconds = min(timeout_seconds, _POLL_SECONDS_MAX)
         newest = self.ask(
             lambda client: client.changes(after=index, timeout_seconds=timeout_seconds)["index"]
         )
@@ -201,7 +204,8 @@ def _explain(session: Session, failure: Failure) -> None:
     except StackctlError as error:
         session.terminal.note(f"The logs of {task['name']} cannot be read: {error.message}")
         return
-    said = [line for line in lines if not line["error"]]
+    # Nodes and streams answer as they please; what was written last belongs last.
+    said = sorted((line for line in lines if not line["error"]), key=lambda line: line["at"])
     if said:
         session.terminal.note(f"The last lines of {task['name']} on {task['node']}:")
     for line in said:
@@ -219,7 +223,9 @@ def _next_command(failure: Failure) -> str:
 def _summary(verdict: Verdict) -> str:
     services = len(verdict.progress)
     tasks = sum(each.running for each in verdict.progress)
+    complete = sum(each.count((COMPLETE,)) for each in verdict.progress)
     return (
         f"Running: {services} {'service' if services == 1 else 'services'}, "
         f"{tasks} {'task' if tasks == 1 else 'tasks'}"
+        f"{f', {complete} complete' if complete else ''}"
     )

@@ -2,7 +2,8 @@
 
 The endpoints are tried in order, starting with the one that answered last. Another one is tried
 when nothing could be sent, when a manager has no leader, and, for requests that may be repeated
-without harm, when the answer never came.
+without harm, when the answer does not come: soon where there are others to ask (a frozen manager
+must not hold up a cluster that has two more), with patience where all are silent.
 """
 
 import json
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 _POLL_MARGIN_SECONDS = 10.0
 _POLL_SECONDS_MAX = 30.0
 _LOG_PAUSE_SECONDS_MAX = 24 * 3600.0
-_REPEATABLE = frozenset({"GET", "PUT", "DELETE"})
+# How long to wait for an answer while other managers could be asked; these may be repeated.
+_HASTY_SECONDS = {"GET": 2.0, "PUT": 5.0, "DELETE": 5.0}
 
 Query = dict[str, str]
 
@@ -149,9 +151,14 @@ class Client:
         """Waits until something after index `after` was applied, at most `timeout_seconds` (30)."""
         seconds = min(max(timeout_seconds, 0.0), _POLL_SECONDS_MAX)
         query = {"after": str(after), "timeout": f"{seconds:.3f}"}
-        margin = seconds + _POLL_MARGIN_SECONDS
-        answer = self._answer("GET", "/v1/changes", query=query, timeout_seconds=margin)
-        return views.complete_changes(json.loads(answer))
+        request = transport.Request(
+            "GET",
+            f"/v1/changes?{urlencode(query)}",
+            timeout_seconds=seconds + _POLL_MARGIN_SECONDS,
+            answer_after_seconds=seconds,
+        )
+        with self._ask(request, whole=True) as answer:
+            return views.complete_changes(json.loads(answer.read()))
 
     def _json(
         self, method: str, path: str, *, body: bytes = b"", query: Query | None = None
@@ -165,10 +172,9 @@ class Client:
         *,
         body: bytes = b"",
         query: Query | None = None,
-        timeout_seconds: float = 15.0,
     ) -> bytes:
         target = f"{path}?{urlencode(query)}" if query else path
-        request = transport.Request(method, target, body, timeout_seconds)
+        request = transport.Request(method, target, body)
         with self._ask(request, whole=True) as answer:
             return answer.read()
 
@@ -177,29 +183,46 @@ class Client:
 
         With `whole`, the answer counts only once its last byte is here.
         """
-        attempts: list[tuple[str, str]] = []
+        attempts: dict[transport.Endpoint, str] = {}
         unavailable: ClusterUnavailable | None = None
-        for endpoint in list(self._endpoints):
+        to_ask = [(endpoint, self._haste(request)) for endpoint in self._endpoints]
+        while to_ask:
+            endpoint, asked = to_ask.pop(0)
             try:
-                answer = transport.send(endpoint, request, self._context_for(endpoint))
+                answer = transport.send(endpoint, asked, self._context_for(endpoint))
                 if whole:
                     answer.read()
             except transport.TransportFailure as error:
-                is_sent = isinstance(error, transport.NoAnswer)
-                if is_sent and request.method not in _REPEATABLE:
-                    raise failures.OutcomeUnknown(
-                        request.method, str(endpoint), error.reason
-                    ) from error
-                attempts.append((str(endpoint), error.reason))
+                attempts[endpoint] = error.reason
+                if isinstance(error, transport.NoAnswer):
+                    if request.method not in _HASTY_SECONDS:
+                        raise failures.OutcomeUnknown(
+                            request.method, str(endpoint), error.reason
+                        ) from error
+                    if asked != request:
+                        to_ask.append((endpoint, request))
                 continue
             if answer.status < 400:
                 self._prefer(endpoint)
+                if not whole:
+                    # Haste was for the first word: a log that is followed may pause for hours.
+                    answer.wait_up_to(request.timeout_seconds)
                 return answer
             refusal = _refusal(endpoint, answer)
             if not isinstance(refusal, ClusterUnavailable):
                 raise refusal
             unavailable = refusal
-        raise unavailable or failures.NoManagerAnswers(attempts)
+        raise unavailable or failures.NoManagerAnswers(
+            (str(endpoint), reason) for endpoint, reason in attempts.items()
+        )
+
+    def _haste(self, request: transport.Request) -> transport.Request:
+        """The request with less patience, where another manager can be asked instead."""
+        hasty = _HASTY_SECONDS.get(request.method)
+        if hasty is None or len(self._endpoints) == 1:
+            return request
+        seconds = min(request.timeout_seconds, request.answer_after_seconds + hasty)
+        return request._replace(timeout_seconds=seconds)
 
     def _context_for(self, endpoint: transport.Endpoint) -> "ssl.SSLContext | None":
         if endpoint.path or self._identity is None:

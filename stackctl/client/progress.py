@@ -2,7 +2,7 @@
 
 A *slot* is a place for a task, known by the task's name (`web.2`; for a global service one per
 node). A slot is running when a task of the service's current revision runs in it on a node that is
-up; *finished* when its task completed and nothing follows.
+up, and complete when its last task completed.
 """
 
 from collections import Counter
@@ -21,7 +21,7 @@ UPDATE_PAUSED = frozenset({"paused", "rollback_paused"})
 
 OUTDATED = "outdated"
 MISSING = "missing"
-FINISHED = "complete"
+COMPLETE = "complete"
 
 
 class ServiceProgress(NamedTuple):
@@ -47,9 +47,17 @@ class ServiceProgress(NamedTuple):
 
 
 def measure(
-    service: ServiceView, tasks: Sequence[TaskView], *, finished: frozenset[str]
+    service: ServiceView,
+    tasks: Sequence[TaskView],
+    *,
+    completed: frozenset[str] = frozenset(),
+    is_final: bool = True,
 ) -> ServiceProgress:
-    """The progress of a service; `finished` names the slots whose work is over for good."""
+    """The progress of a service.
+
+    `completed` names the slots whose last task completed; `is_final` says that these will get no
+    other one, and so have what they should.
+    """
     current = [task for task in tasks if task["is_current"] and task["node_state"] != "down"]
     best: dict[str, TaskView] = {}
     for task in current:
@@ -59,10 +67,10 @@ def measure(
                 best[task["name"]] = task
     outdated = {task["name"] for task in current} - set(best)
     running = sum(1 for task in best.values() if task["state"] == "running")
-    over = len(finished - set(best) - outdated)
+    over = len(completed - set(best) - outdated)
     states = Counter(task["state"] for task in best.values() if task["state"] != "running")
     states[OUTDATED] = len(outdated)
-    states[FINISHED] = over
+    states[COMPLETE] = over
     states[MISSING] = max(service["desired"] - len(best) - len(outdated) - over, 0)
     update = service["update"]["state"] if service["update"] else ""
     return ServiceProgress(
@@ -73,7 +81,8 @@ def measure(
         update=update,
         reason=_reason(best.values()),
         is_done=_has_what_it_wants(service, running + over)
-        and not any(states[state] for state in states if state != FINISHED)
+        and not any(states[state] for state in states if state != COMPLETE)
+        and (is_final or not over)
         and update not in UPDATE_MOVING
         and not service["removing"],
     )
@@ -87,7 +96,7 @@ def _has_what_it_wants(service: ServiceView, count: int) -> bool:
 
 
 def _in_order(states: Counter[str]) -> tuple[tuple[str, int], ...]:
-    order = (MISSING, OUTDATED, *WAITING_STATES, *MOVING_STATES, FINISHED)
+    order = (MISSING, OUTDATED, *WAITING_STATES, *MOVING_STATES, COMPLETE)
     return tuple((state, states[state]) for state in order if states[state])
 
 

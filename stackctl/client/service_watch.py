@@ -54,12 +54,14 @@ class ServiceWatch:
             task["name"]: self._unreplaced_since.get(task["name"], now)
             for task in self._ended_last()
         }
-        finished = frozenset(
-            task["name"]
-            for task in self._ended_last()
-            if task["state"] == "complete" and self._is_given_up(task, now)
+        completed = [task for task in self._ended_last() if task["state"] == "complete"]
+        progress = measure(
+            service,
+            tasks,
+            completed=frozenset(task["name"] for task in completed),
+            is_final=all(self._is_given_up(task, now) for task in completed),
         )
-        self.progress = measure(service, tasks, finished=finished)
+        self.progress = progress._replace(reason=progress.reason or self._last_mishap(progress))
         live = frozenset(task["id"] for task in tasks if task["is_current"])
         # Another task in place of one that ran is not "stayed so", however quick it was.
         if self.done_since is None or live != self._live:
@@ -146,6 +148,15 @@ class ServiceWatch:
         if len(ends) >= FAILURES_MAX and not may_wait_for_others:
             return Failure(self.name, f"{slot} failed {len(ends)} times{words}", last)
         return None
+
+    def _last_mishap(self, progress: ServiceProgress) -> str:
+        """Why a service that is on its way is there for another time."""
+        slots = self._bad_ends().values()
+        if progress.is_done or not slots:
+            return ""
+        ends = max(slots, key=lambda ends: ends[-1]["created_at"])
+        times = f" {len(ends)} times" if len(ends) > 1 else ""
+        return _with_error(f"{ends[-1]['name']} {ends[-1]['state']}{times}", ends[-1])
 
     def _bad_ends(self) -> dict[str, list[TaskView]]:
         """The tasks that ended badly in the current revision and still count, by slot."""

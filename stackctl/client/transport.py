@@ -57,12 +57,16 @@ class Endpoint(NamedTuple):
 
 
 class Request(NamedTuple):
-    """One request; `timeout_seconds` bounds each wait for bytes of the answer."""
+    """One request; `timeout_seconds` bounds each wait for bytes of the answer.
+
+    `answer_after_seconds` is how long the manager is asked to take (a long poll).
+    """
 
     method: str
     target: str
     body: bytes = b""
     timeout_seconds: float = 15.0
+    answer_after_seconds: float = 0.0
 
 
 def parse_endpoint(text: str) -> Endpoint:
@@ -133,6 +137,10 @@ class Answer:
         """End the connection; a stream of lines ends too."""
         self._stream.close()
         self._connection.close()
+
+    def wait_up_to(self, seconds: float) -> None:
+        """How long to wait for each further part of the body."""
+        self._connection.settimeout(seconds)
 
     def read(self) -> bytes:
         """The whole body, as often as wanted. Raises NoAnswer when it ends too early."""

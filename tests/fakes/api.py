@@ -5,6 +5,7 @@ cannot be answered here either. A long poll that has nothing to report makes the
 step instead of waiting: whoever follows a change sees it move, and no test has to sleep.
 """
 
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -51,7 +52,14 @@ class FakeApi(ThreadingMixIn, UnixStreamServer):
         self.bodies: list[bytes] = []
         self.refusal: tuple[int, bytes] | None = None
         self.lock = threading.Lock()
+        self.faults: list[BaseException] = []
         self.on_request: Callable[[str], None] = lambda _request: None
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Clients may go away; any other fault fails the test that caused it."""
+        error = sys.exception()
+        if error is not None and not isinstance(error, ConnectionError):
+            self.faults.append(error)
 
 
 @contextmanager
@@ -66,6 +74,7 @@ def serve(path: Path, cluster: FakeCluster) -> Iterator[FakeApi]:
         server.shutdown()
         server.server_close()
         thread.join()
+    assert server.faults == []
 
 
 def service_view(cluster: FakeCluster, service: FakeService) -> api.ServiceView:

@@ -83,6 +83,38 @@ def test_a_change_without_an_answer_is_not_sent_twice(fake_api: FakeApi, tmp_pat
     assert fake_api.requests == ["GET /v1/cluster"]
 
 
+def test_a_frozen_manager_does_not_hold_up_those_that_answer(
+    fake_api: FakeApi, tmp_path: Path
+) -> None:
+    path = tmp_path / "frozen.sock"
+    with socket.socket(socket.AF_UNIX) as frozen:
+        frozen.bind(str(path))
+        frozen.listen(4)
+        client = Client(endpoints(f"unix://{path}", fake_api.endpoint))
+        patient = transport.Request("GET", "/v1/cluster", timeout_seconds=3600)
+        hasty = client._haste(patient)
+        assert hasty.timeout_seconds == 2
+        poll = patient._replace(answer_after_seconds=10)
+        assert client._haste(poll).timeout_seconds == 12
+        quick = hasty._replace(timeout_seconds=0.05)
+        with client._ask(quick, whole=False) as answer:
+            assert answer.status == 200
+        assert client.endpoints[0] == fake_api.endpoint
+
+
+def test_haste_ends_with_the_first_word_of_an_answer(fake_api: FakeApi) -> None:
+    client = Client(endpoints(fake_api.endpoint, fake_api.endpoint))
+    patient = transport.Request("GET", "/v1/cluster", timeout_seconds=3600)
+    with client._ask(patient, whole=False) as answer:
+        assert answer._connection.gettimeout() == 3600
+
+
+def test_a_lone_manager_is_waited_for(fake_api: FakeApi) -> None:
+    client = Client(endpoints(fake_api.endpoint))
+    patient = transport.Request("GET", "/v1/cluster", timeout_seconds=3600)
+    assert client._haste(patient) == patient
+
+
 @pytest.mark.parametrize(
     ("kind", "status", "family", "code"),
     [

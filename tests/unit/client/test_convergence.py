@@ -142,6 +142,12 @@ def test_three_failures_of_a_slot_are_enough() -> None:
     assert verdict.failure.task["created_at"] == 3
 
 
+def test_what_failed_is_said_while_it_is_tried_again() -> None:
+    (progress,) = Watched().at(0, [service(desired=1)], failed("web.1", 1)).progress
+    assert progress.counts == (("starting", 1),)
+    assert progress.reason == "web.1 failed: task: non-zero exit (1)"
+
+
 def test_failures_of_different_slots_do_not_add_up() -> None:
     tasks = [*failed("web.1", 2), *failed("web.2", 2)]
     assert not reason(Watched().at(0, [service(desired=2)], tasks))
@@ -203,7 +209,9 @@ def test_a_task_that_is_not_tried_again_is_a_failure_after_three_seconds() -> No
 def test_a_task_that_completed_and_is_not_tried_again_is_done() -> None:
     watched = Watched()
     ended = [task("web.1", state="complete", is_current=False)]
-    watched.at(0, [service(desired=1)], ended)
+    (first,) = watched.at(0, [service(desired=1)], ended).progress
+    assert first.counts == (("complete", 1),)
+    assert not first.is_done
     (progress,) = watched.at(3, [service(desired=1)], ended).progress
     assert progress.counts == (("complete", 1),)
     assert progress.is_done
