@@ -26,7 +26,9 @@ import docker.errors
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests.e2e.cluster import LabCluster  # noqa: E402 - the path is set first
+from stackctl.client import transport  # noqa: E402 - the path is set first
+from stackctl.client.api import Client  # noqa: E402 - the same
+from tests.e2e.cluster import LabCluster  # noqa: E402 - the same
 
 IMAGE = "stackctl/busybox:test"
 THREADS_PER_ENGINE = 6
@@ -115,8 +117,11 @@ class Ours:
     name = "stackctl"
     label = "stackctl.service.name=bench_sleeper"
 
-    def __init__(self, lab: LabCluster, engines: Engines, folder: Path) -> None:
-        self._lab, self._engines, self._file = lab, engines, folder / "stack.yml"
+    def __init__(self, lab: LabCluster, folder: Path) -> None:
+        self._lab, self._file = lab, folder / "stack.yml"
+        contexts = json.loads((folder / "config" / "contexts.json").read_text())
+        endpoints = contexts["contexts"][contexts["current"]]["endpoints"]
+        self._client = Client([transport.parse_endpoint(text) for text in endpoints])
 
     def deploy(self, replicas: int) -> float:
         """Seconds from the command to the last container running."""
@@ -128,8 +133,12 @@ class Ours:
 
     def count(self, *, without: str = "") -> int:
         """Tasks that the cluster says are running, those on one node left out."""
-        tasks = self._lab.running_on("bench_sleeper").values()
-        return sum(1 for node in tasks if node != without)
+        tasks = self._client.tasks(service="bench_sleeper")
+        return sum(
+            1
+            for task in tasks
+            if task["is_current"] and task["state"] == "running" and task["node"] != without
+        )
 
     def remove(self) -> None:
         """Takes the stack away."""
@@ -265,7 +274,7 @@ def main() -> None:
     options = parser.parse_args()
     with running_lab(3) as (lab, folder):
         engines = Engines(lab)
-        ours = Ours(lab, engines, folder)
+        ours = Ours(lab, folder)
         nodes = lab.nodes()
         memory = {
             name: resident_megabytes(nodes["manager1"]["pids"][name])
