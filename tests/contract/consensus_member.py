@@ -39,9 +39,9 @@ class TextList:
         return lambda: self._encode(texts)
 
     def _encode(self, texts: tuple[bytes, ...]) -> Iterator[bytes]:
-        for start in range(0, len(texts), 100):
+        for start in range(0, len(texts), 20):
             time.sleep(self._chunk_seconds)
-            yield json.dumps([text.decode() for text in texts[start : start + 100]]).encode()
+            yield json.dumps([text.decode() for text in texts[start : start + 20]]).encode()
 
     def restore(self, chunks: Iterable[bytes]) -> None:
         self.texts = [text.encode() for chunk in chunks for text in json.loads(chunk)]

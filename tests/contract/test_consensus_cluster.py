@@ -88,7 +88,7 @@ def test_everything_confirmed_survives_the_leader_being_killed(make_cluster: Mak
     cluster = make_cluster()
     cluster.form("n1", "n2", "n3")
     told: list[str] = []
-    for round_number in range(3):
+    for round_number in range(2):
         leader = cluster.leader()
         proposer = cluster.running[cluster.followers()[0]]
         proposals = burst(proposer, f"round{round_number}", 200)
@@ -100,7 +100,7 @@ def test_everything_confirmed_survives_the_leader_being_killed(make_cluster: Mak
     texts = cluster.running["n1"].ask("texts")
     assert set(told) <= set(texts)
     assert len(texts) == len(set(texts)), "an entry was applied twice"
-    assert len(told) == 600, "a proposal of a surviving member was not retried"
+    assert len(told) == 400, "a proposal of a surviving member was not retried"
 
 
 def test_everything_confirmed_survives_all_members_being_killed(make_cluster: MakeCluster) -> None:
@@ -147,7 +147,7 @@ def test_one_member_alone_keeps_what_it_confirmed_when_killed(make_cluster: Make
     cluster = make_cluster()
     cluster.form("n1")
     told: list[str] = []
-    for round_number in range(3):
+    for round_number in range(2):
         cluster.leader()
         proposals = burst(cluster.running["n1"], f"round{round_number}", 300)
         list(proposals.values())[150].result(10)
@@ -161,11 +161,11 @@ def test_one_member_alone_keeps_what_it_confirmed_when_killed(make_cluster: Make
 
 
 def test_a_kill_while_a_snapshot_is_written_loses_nothing(make_cluster: MakeCluster) -> None:
-    cluster = make_cluster(compaction_entries=200, chunk_seconds=0.01)
+    cluster = make_cluster(compaction_entries=200, chunk_seconds=0.03)
     cluster.form("n1")
     cluster.leader()
     told: list[str] = []
-    for round_number, kill_early in enumerate((True, False, True)):
+    for round_number, kill_early in enumerate((True, False)):
         member = cluster.running["n1"]
         told += confirmed(burst(member, f"round{round_number}", 450))
         written = cluster.storage("n1") / "snapshot.written"
@@ -187,13 +187,11 @@ def test_a_restart_from_snapshot_and_journal_is_complete(make_cluster: MakeClust
     journal = cluster.storage("n1") / "journal"
     told = confirmed(burst(cluster.running["n1"], "round0", 150))
     size_of_a_round = journal.stat().st_size
-    for round_number in range(1, 6):
+    for round_number in range(1, 5):
         told += confirmed(burst(cluster.running["n1"], f"round{round_number}", 150))
-        if round_number >= 3:
-            eventually(
-                lambda: journal.stat().st_size < 3.5 * size_of_a_round,
-                timeout_seconds=5,
-            )
+        if round_number < 3:
+            continue
+        eventually(lambda: journal.stat().st_size < 3.5 * size_of_a_round, timeout_seconds=5)
         cluster.stop("n1")
         cluster.start("n1")
         cluster.leader()
@@ -252,7 +250,7 @@ def test_a_wiped_member_does_not_vote_before_it_caught_up(make_cluster: MakeClus
     cluster.wipe(wiped)
     cluster.start(wiped)
     cluster.start(behind)
-    answer = cluster.running[behind].ask("propose", entry="x", key="x", timeout_seconds=2.0)
+    answer = cluster.running[behind].ask("propose", entry="x", key="x", timeout_seconds=1.5)
     assert answer["error"] == "ClusterUnavailable", "a majority without the entry was formed"
     cluster.start(leader)
     cluster.leader()

@@ -22,8 +22,9 @@ from stackctl.manager.raft.changes import Changes
 from stackctl.manager.raft.compaction import Compaction
 from stackctl.manager.raft.elections import Elections
 from stackctl.manager.raft.journal import LogEntry
-from stackctl.manager.raft.library import Core, Log, PeerNode, now
+from stackctl.manager.raft.library import Core, PeerNode, now
 from stackctl.manager.raft.links import Links
+from stackctl.manager.raft.log import Log
 from stackctl.manager.raft.outbox import Outbox
 from stackctl.manager.raft.proposals import Proposals, Route
 from stackctl.manager.raft.replica import Replica

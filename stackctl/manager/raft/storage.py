@@ -16,7 +16,7 @@ import msgspec
 from stackctl.errors import Conflict, InputError
 from stackctl.manager.raft import ballot, envelope, journal
 from stackctl.manager.raft.damage import StorageDamaged, damaged, recovery_steps
-from stackctl.manager.raft.library import Log
+from stackctl.manager.raft.log import Log
 from stackctl.manager.raft.replica import Replica, StateMachine
 from stackctl.manager.raft.settings import ConsensusSettings
 from stackctl.manager.raft.snapshots import Snapshot, Snapshots

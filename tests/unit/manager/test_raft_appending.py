@@ -42,7 +42,9 @@ def message(leader: list[LogEntry], *, previous: int, count: int, commit: int = 
 logs = st.tuples(
     st.lists(st.sampled_from([0, 0, 0, 1]), max_size=12),
     st.lists(st.sampled_from([0, 0, 1]), max_size=6),
-    st.lists(st.sampled_from([0, 0, 1]), max_size=6),
+    # Never a term of the leader's end: one term has one leader, so the same index and term are the
+    # same entry, and everything before them is the same too.
+    st.lists(st.sampled_from([0, 0, 20]), max_size=6),
 )
 
 
