@@ -212,8 +212,11 @@ def _prune(draft: Draft, command: commands.PutStack) -> list[api.Change]:
 
 
 def _prunable(stack_name: str, held: Iterable[Prunable], kept: set[str]) -> list[Prunable]:
-    return [
-        item
-        for item in held
-        if item.stack_name == stack_name and item.name not in kept and not item.removing
-    ]
+    return sorted(
+        (
+            item
+            for item in held
+            if item.stack_name == stack_name and item.name not in kept and not item.removing
+        ),
+        key=lambda item: item.name,
+    )

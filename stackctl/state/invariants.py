@@ -39,8 +39,9 @@ def regressions(before: ClusterState, after: ClusterState) -> list[str]:
     for task_id, old in before.tasks.items():
         new = after.tasks.get(task_id)
         if new is None:
-            if old.is_wanted and not old.has_ended:
-                faults.append(f"task {task_id} was dropped while it was wanted")
+            node = before.nodes.get(old.node_id)
+            if _occupies(old) and node is not None and node.state == objects.NodeState.READY:
+                faults.append(f"task {task_id} was forgotten while it may run")
         elif new is not old:
             faults.extend(_task_regressions(old, new))
     return faults

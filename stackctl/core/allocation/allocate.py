@@ -24,11 +24,17 @@ def allocate(decisions: Decisions, services: Iterable[objects.Service]) -> None:
         if not service.removing:
             _allocate_networks(decisions, service.spec.task, refusals)
             _settle_endpoint(decisions, service, pools)
-    for task_id in decisions.draft.unplaced():
-        task = decisions.draft.task(task_id)
-        if task is not None and task.status.state == TaskState.NEW:
-            _allocate_task(decisions, task, pools, refusals)
+    for task in _new_tasks(decisions):
+        _allocate_task(decisions, task, pools, refusals)
     pools.store_cursors()
+
+
+def _new_tasks(decisions: Decisions) -> list[objects.Task]:
+    found = (decisions.draft.task(task_id) for task_id in decisions.draft.unplaced())
+    return sorted(
+        (task for task in found if task is not None and task.status.state == TaskState.NEW),
+        key=lambda task: (task.created_version, task.service_id, task.slot, task.id),
+    )
 
 
 def allocate_gateways(decisions: Decisions) -> None:

@@ -16,10 +16,11 @@ from stackctl.state.changes import SetDesired
 
 def reconcile(decisions: Decisions, service: objects.Service) -> None:
     """Gives each eligible node its task, and takes it from those that may not have one."""
+    service = rolling_update.judge(decisions, service, decisions.slots(service.id))
     parsed = [constraints.parse(text) for text in service.spec.task.placement.constraints]
     slots = dict(decisions.slots(service.id))
     reachable: set[SlotKey] = set()
-    for node in decisions.draft.nodes.values():
+    for node in sorted(decisions.draft.nodes.values(), key=lambda node: (node.hostname, node.id)):
         slot = slots.pop(node.id, None)
         if not all(constraints.is_met(constraint, node) for constraint in parsed):
             cause = f"node {node.hostname} no longer meets the constraints"
@@ -32,11 +33,10 @@ def reconcile(decisions: Decisions, service: objects.Service) -> None:
                 reachable.add(node.id)
     for left_over in slots.values():
         _forget(decisions, left_over)
-    current = decisions.draft.services[service.id]
     after = decisions.slots(service.id)
     rolling_update.advance(
         decisions,
-        current,
+        service,
         {key: slot for key, slot in after.items() if key in reachable and slot.is_present},
     )
 

@@ -18,6 +18,7 @@ from stackctl.state.changes import SetDesired
 def reconcile(decisions: Decisions, service: objects.Service) -> None:
     """Brings the service's slots to the number asked for, and tends each."""
     present = _present(decisions, service)
+    service = rolling_update.judge(decisions, service, {slot.key: slot for slot in present})
     surplus = len(present) - service.spec.replicas
     if surplus > 0:
         present = _remove(decisions, service, present, surplus)
@@ -29,9 +30,8 @@ def reconcile(decisions: Decisions, service: objects.Service) -> None:
         moves_left -= is_own_move and may_move
     if surplus < 0:
         _add(decisions, service, present, -surplus)
-    current = decisions.draft.services[service.id]
     rolling_update.advance(
-        decisions, current, {slot.key: slot for slot in _present(decisions, current)}
+        decisions, service, {slot.key: slot for slot in _present(decisions, service)}
     )
 
 
@@ -46,9 +46,7 @@ def _moves_left(decisions: Decisions, service: objects.Service, present: list[Sl
     """
     if not service.spec.task.placement.constraints or rolling_update.is_moving(service):
         return 0
-    moving = sum(
-        1 for slot in present if len(slot.live) > 1 and tending.is_moving(decisions, service, slot)
-    )
+    moving = sum(1 for slot in present if tending.is_moving(decisions, slot))
     return (service.spec.update.parallelism or len(present)) - moving
 
 

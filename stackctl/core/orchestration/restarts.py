@@ -19,8 +19,14 @@ HEALTHY_RUN_SECONDS = 10.0  # a task that ran this long does not count as "keeps
 
 
 class Restart(msgspec.Struct, frozen=True):
-    """A new task may start at `at`; `cause` says why it is made."""
+    """A new task may be created at `create_at` and start at `at`; `cause` says why it is made.
 
+    The two differ by the delay, in which the new task is prepared. A task that was rejected while
+    it prepared itself ahead of its time is not followed before that time: without this, tasks with
+    a missing image would follow each other as fast as engines refuse them.
+    """
+
+    create_at: float
     at: float
     cause: str
 
@@ -50,7 +56,10 @@ def decide_restart(slot: Slot, policy: specs.RestartPolicy) -> Restart | Spent:
     delay = policy.delay_seconds
     if delay is None:
         delay = backoff_seconds(_failures_in_a_row(ended))
-    return Restart(at=ended_at + delay, cause=f"{describe_end(last)}; restart")
+    create_at = max(ended_at, last.start_after)
+    return Restart(
+        create_at=create_at, at=create_at + delay, cause=f"{describe_end(last)}; restart"
+    )
 
 
 def backoff_seconds(failures_in_a_row: int) -> float:

@@ -15,12 +15,13 @@ A slot that was out of reach during an update (its node was down or paused) is b
 current revision when it can be reached again, by the same order and parallelism.
 """
 
+import math
 from collections.abc import Mapping
 
 from msgspec.structs import replace
 
 from stackctl.core.decisions import Decisions
-from stackctl.core.orchestration import handover
+from stackctl.core.orchestration import handover, restarts
 from stackctl.core.orchestration.slots import Slot, SlotKey, ended_by_itself
 from stackctl.model import objects, specs
 from stackctl.model.objects import UpdateState, UpdateStatus
@@ -29,6 +30,8 @@ from stackctl.state import admission
 from stackctl.state.changes import CreateTask, RollBackService, SetUpdateStatus
 from stackctl.state.results import Rejection
 from stackctl.state.revisions import MOVING_STATES, PAUSED_STATES
+
+NEVER = math.inf
 
 
 def policy_of(service: objects.Service) -> specs.UpdatePolicy:
@@ -64,19 +67,24 @@ def is_dirty(service: objects.Service, slot: Slot) -> bool:
     return newest.revision != service.revision
 
 
-def advance(decisions: Decisions, service: objects.Service, slots: Mapping[SlotKey, Slot]) -> None:
-    """One step of the service's update, if it is in one. `slots` are the present ones."""
+def judge(
+    decisions: Decisions, service: objects.Service, slots: Mapping[SlotKey, Slot]
+) -> objects.Service:
+    """Notes which slots have failed, and pauses or rolls back when they are too many.
+
+    Comes before slots are tended, so that what failed is not tried again first. `slots` are the
+    present ones; returns the service as it is then.
+    """
     status = service.update_status
-    if status is not None and status.state in PAUSED_STATES:
-        return
-    policy = policy_of(service)
     if status is None or status.state not in MOVING_STATES:
-        _catch_up(decisions, service, policy, slots)
-        return
+        return service
+    policy = policy_of(service)
     failed = {
         str(key) for key, slot in slots.items() if _has_failed(service, status, policy, slot)
     } | set(status.failed_slots)
-    total = max(status.slots, len(slots))
+    is_global = service.spec.mode == specs.Mode.GLOBAL
+    asked = len(slots) if is_global else service.spec.replicas
+    total = max(status.slots, min(asked, len(slots)))
     if failed != set(status.failed_slots):
         status = replace(
             status, failed_slots=tuple(sorted(failed)), failed_at=decisions.now, slots=total
@@ -88,8 +96,19 @@ def advance(decisions: Decisions, service: objects.Service, slots: Mapping[SlotK
     is_watched = policy.failure_action != specs.FailureAction.CONTINUE
     if is_watched and len(failed) > policy.max_failure_ratio * total:
         _fail(decisions, service, status, policy, slots)
+    return decisions.draft.services[service.id]
+
+
+def advance(decisions: Decisions, service: objects.Service, slots: Mapping[SlotKey, Slot]) -> None:
+    """One step of the service's update, if it is in one. `slots` are the present ones."""
+    status = service.update_status
+    if status is not None and status.state in PAUSED_STATES:
         return
-    _begin_slots(decisions, service, policy, status, slots)
+    policy = policy_of(service)
+    if status is None or status.state not in MOVING_STATES:
+        _catch_up(decisions, service, policy, slots)
+    else:
+        _begin_slots(decisions, service, policy, status, slots)
 
 
 def _catch_up(
@@ -98,7 +117,11 @@ def _catch_up(
     policy: specs.UpdatePolicy,
     slots: Mapping[SlotKey, Slot],
 ) -> None:
-    dirty = [slot for slot in slots.values() if is_dirty(service, slot)]
+    dirty = [
+        slot
+        for slot in slots.values()
+        if is_dirty(service, slot) and _next_attempt(service, slot) <= decisions.now
+    ]
     if not dirty:
         return
     under_way = sum(
@@ -120,11 +143,11 @@ def _begin_slots(
 ) -> None:
     dirty = [slot for slot in slots.values() if is_dirty(service, slot)]
     under_way = 0
-    next_at = 0.0
+    next_at = status.failed_at + policy.delay_seconds
     for slot in slots.values():
         if is_dirty(service, slot):
             continue
-        done_at = _done_at(policy, status, slot)
+        done_at = _done_at(service, policy, status, slot)
         if done_at is None:
             under_way += 1
         elif done_at > decisions.now:
@@ -132,16 +155,38 @@ def _begin_slots(
             decisions.wake(service.id, done_at)
         elif done_at > status.started_at:
             next_at = max(next_at, done_at + policy.delay_seconds)
-    if not dirty:
+    attempts = {slot.key: _next_attempt(service, slot) for slot in dirty}
+    open_slots = [slot for slot in dirty if attempts[slot.key] != NEVER]
+    if not open_slots:
         if under_way == 0:
             _complete(decisions, service, status)
         return
     if policy.delay_seconds and next_at > decisions.now:
         decisions.wake(service.id, next_at)
         return
+    # A slot that has failed before waits behind those that have not been tried.
+    due = sorted(
+        (at, number)
+        for number, slot in enumerate(open_slots)
+        if (at := attempts[slot.key]) <= decisions.now
+    )
     room = (policy.parallelism or len(dirty)) - under_way
-    for slot in dirty[: max(room, 0)]:
-        _begin(decisions, service, policy, slot)
+    for _, number in due[: max(room, 0)]:
+        _begin(decisions, service, policy, open_slots[number])
+    for at in attempts.values():
+        if decisions.now < at < NEVER:
+            decisions.wake(service.id, at)
+
+
+def _next_attempt(service: objects.Service, slot: Slot) -> float:
+    """When a slot without a live task of the current revision may get its next one: 0 when none was
+    tried, after one that failed when the restart policy says, which may be NEVER.
+    """
+    last = slot.latest
+    if last.revision != service.revision or not ended_by_itself(last):
+        return 0.0
+    verdict = restarts.decide_restart(slot, service.spec.task.restart)
+    return NEVER if isinstance(verdict, restarts.Spent) else verdict.at
 
 
 def _begin(
@@ -170,14 +215,16 @@ def _cause(service: objects.Service) -> str:
     return f"update to revision {service.revision}"
 
 
-def _done_at(policy: specs.UpdatePolicy, status: UpdateStatus, slot: Slot) -> float | None:
+def _done_at(
+    service: objects.Service, policy: specs.UpdatePolicy, status: UpdateStatus, slot: Slot
+) -> float | None:
     """When a slot that is not dirty is done (perhaps in the future), or None while that is not
     known.
     """
     if str(slot.key) in status.failed_slots:
         return status.failed_at
     if not slot.live:
-        return slot.latest.status.at if ended_by_itself(slot.latest) else None
+        return slot.latest.status.at if _next_attempt(service, slot) == NEVER else None
     newest = slot.live[-1]
     if newest.status.state != TaskState.RUNNING:
         return None

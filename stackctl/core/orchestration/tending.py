@@ -65,12 +65,13 @@ def tend(
     handover.promote(decisions, service, slot)
 
 
-def is_moving(decisions: Decisions, service: objects.Service, slot: Slot) -> bool:
-    """True while a slot is on its way from a node that no longer meets the constraints."""
-    newest = slot.live[-1]
-    return newest.status.state != TaskState.RUNNING and any(
-        must_move(decisions, service, task) for task in slot.live[:-1]
-    )
+def is_moving(decisions: Decisions, slot: Slot) -> bool:
+    """True while a slot is on its way from one reachable node to another."""
+    newest = slot.live[-1] if slot.live else slot.latest
+    if newest.running_at or newest.has_ended:
+        return False
+    older = slot.tasks[: slot.tasks.index(newest)]
+    return bool(older) and not ended_by_itself(older[-1]) and decisions.is_on_live_node(older[-1])
 
 
 def must_move(decisions: Decisions, service: objects.Service, task: objects.Task) -> bool:
@@ -151,6 +152,9 @@ def _fill(
         return
     verdict = restarts.decide_restart(slot, service.spec.task.restart)
     if isinstance(verdict, restarts.Spent):
+        return
+    if verdict.create_at > decisions.now:
+        decisions.wake(service.id, verdict.create_at)
         return
     waits = verdict.at > decisions.now
     create_task(

@@ -163,7 +163,11 @@ def _place(decisions: Decisions, tasks: Sequence[objects.Task], placement: _Plac
 
 def _pending_groups(draft: Draft) -> dict[tuple[str, int, str], list[objects.Task]]:
     groups: dict[tuple[str, int, str], list[objects.Task]] = {}
-    for task in sorted(_pending(draft), key=lambda task: (task.created_at, task.slot, task.id)):
+    pending = sorted(
+        _pending(draft),
+        key=lambda task: (task.created_version, task.service_id, task.slot, task.id),
+    )
+    for task in pending:
         key = (task.service_id, task.revision, task.node_id)
         groups.setdefault(key, []).append(task)
     return groups
