@@ -23,7 +23,7 @@ _POLL_MARGIN_SECONDS = 10.0
 _POLL_SECONDS_MAX = 30.0
 _LOG_PAUSE_SECONDS_MAX = 24 * 3600.0
 # How long to wait for an answer while other managers could be asked; these may be repeated.
-_HASTY_SECONDS = {"GET": 2.0, "PUT": 5.0, "DELETE": 5.0}
+_HASTY_SECONDS = {"GET": 1.0, "PUT": 5.0, "DELETE": 5.0}
 
 Query = dict[str, str]
 

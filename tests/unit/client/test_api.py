@@ -93,9 +93,9 @@ def test_a_frozen_manager_does_not_hold_up_those_that_answer(
         client = Client(endpoints(f"unix://{path}", fake_api.endpoint))
         patient = transport.Request("GET", "/v1/cluster", timeout_seconds=3600)
         hasty = client._haste(patient)
-        assert hasty.timeout_seconds == 2
+        assert hasty.timeout_seconds == 1
         poll = patient._replace(answer_after_seconds=10)
-        assert client._haste(poll).timeout_seconds == 12
+        assert client._haste(poll).timeout_seconds == 11
         quick = hasty._replace(timeout_seconds=0.05)
         with client._ask(quick, whole=False) as answer:
             assert answer.status == 200
