@@ -1,11 +1,12 @@
-"""Whether the connection to a manager is worth keeping, judged once per heartbeat.
+"""Whether the connection to a manager is worth keeping, and when the next heartbeat is due.
 
 A node counts as down after three seconds of silence, so an agent whose manager vanished must be
 with another one before that: with more than one manager it leaves when the answer to its last
 heartbeat is most of a period late. With a single one, leaving gains nothing, and it waits longer.
 
-A tick that comes far too late means that this node was suspended (a paused virtual machine, a
-frozen container): the manager has given the connection up, whatever the socket says.
+Looks come several times in a period. One that comes far too late means that this node was suspended
+(a paused virtual machine, a frozen container): the manager has given the connection up, whatever
+the socket says. A busy machine delays looks too, but rarely a single one for so long.
 """
 
 import msgspec
@@ -20,8 +21,9 @@ class Pulse(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of one connection. Times are of a clock that never goes back."""
 
     period_seconds: float
-    ticked_at: float
+    looked_at: float
     answered_at: float
+    beat_at: float  # when the next heartbeat is due
     leaderless_since: float | None = None
     has_alternatives: bool = True
 
@@ -32,13 +34,21 @@ class Pulse(msgspec.Struct, frozen=True, kw_only=True):
             since = now if self.leaderless_since is None else self.leaderless_since
         return msgspec.structs.replace(self, answered_at=now, leaderless_since=since)
 
-    def after_tick(self, *, now: float) -> "Pulse":
-        """A heartbeat was sent."""
-        return msgspec.structs.replace(self, ticked_at=now)
+    def after_look(self, *, now: float) -> "Pulse":
+        """The connection was judged."""
+        return msgspec.structs.replace(self, looked_at=now)
+
+    def after_beat(self, *, now: float) -> "Pulse":
+        """A heartbeat was sent. Delays do not add up: the next one is due a period after this one
+        was, or half a period from now where this one was very late.
+        """
+        period = self.period_seconds
+        beat_at = max(self.beat_at + period, now + period / 2)
+        return msgspec.structs.replace(self, beat_at=beat_at)
 
     def stood_still(self, *, now: float) -> bool:
-        """Whether this node was suspended since the last heartbeat."""
-        return now - self.ticked_at > GAP_PERIODS_MAX * self.period_seconds
+        """Whether this node was suspended since the last look."""
+        return now - self.looked_at > GAP_PERIODS_MAX * self.period_seconds
 
     def fault(self, *, now: float) -> str:
         """Why to leave this manager, in words; "" to stay."""

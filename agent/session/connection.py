@@ -30,7 +30,7 @@ from stackctl.wire.agent_protocol import (
 )
 
 BATCH_SECONDS = 0.02
-CHECKS_PER_PERIOD = 5
+LOOKS_PER_PERIOD = 5
 
 _log = logging.getLogger(__name__)
 
@@ -87,8 +87,9 @@ class Connection:
         self._sequence = 0
         self._pulse = Pulse(
             period_seconds=link.welcome.heartbeat_period_seconds,
-            ticked_at=clock.elapsed(),
+            looked_at=clock.elapsed(),
             answered_at=clock.elapsed(),
+            beat_at=clock.elapsed(),
             has_alternatives=has_alternatives,
         )
 
@@ -161,25 +162,24 @@ class Connection:
                 await self._link.send(frame)
 
     async def _beat(self) -> None:
-        period = self._pulse.period_seconds
         while True:
-            fault = self._node_fault()
-            if fault:
-                raise LinkStale(f"not claiming to be well: {fault}")
-            self._sequence += 1
-            await self._link.send(
-                Heartbeat(sequence=self._sequence, applied_index=self._tasks.applied_index())
-            )
-            self._pulse = self._pulse.after_tick(now=self._clock.elapsed())
-            # Judged more often than beaten, so that leaving comes soon after its time.
-            for _ in range(CHECKS_PER_PERIOD):
-                await asyncio.sleep(period / CHECKS_PER_PERIOD)
-                self._judge()
+            self._judge()
+            if self._clock.elapsed() >= self._pulse.beat_at:
+                self._sequence += 1
+                await self._link.send(
+                    Heartbeat(sequence=self._sequence, applied_index=self._tasks.applied_index())
+                )
+                self._pulse = self._pulse.after_beat(now=self._clock.elapsed())
+            await asyncio.sleep(self._pulse.period_seconds / LOOKS_PER_PERIOD)
 
     def _judge(self) -> None:
         now = self._clock.elapsed()
         if self._pulse.stood_still(now=now):
-            raise LinkStale(f"this node stood still for {now - self._pulse.ticked_at:.1f} s")
+            raise LinkStale(f"this node stood still for {now - self._pulse.looked_at:.1f} s")
+        self._pulse = self._pulse.after_look(now=now)
         fault = self._pulse.fault(now=now)
         if fault:
             raise LinkUseless(fault)
+        fault = self._node_fault()
+        if fault:
+            raise LinkStale(f"not claiming to be well: {fault}")

@@ -183,9 +183,7 @@ def _task_of(action: Action, assignment: AssignmentSet) -> TaskAssignment | None
     return next((task for task in assignment.tasks if task.id == action.task_id), None)
 
 
-def _configs_of(
-    task: TaskAssignment, assignment: AssignmentSet
-) -> Mapping[str, ConfigAssignment]:
+def _configs_of(task: TaskAssignment, assignment: AssignmentSet) -> Mapping[str, ConfigAssignment]:
     """The contents that this task mounts, by name: another revision may mount another content."""
     by_id = {item.id: item for item in assignment.configs}
     return {

@@ -30,6 +30,7 @@ from agent.worker.pool import Pool
 from stackctl.errors import DriverFailure
 from stackctl.model.assignment import AssignmentSet
 from stackctl.model.objects import TaskStatus
+from stackctl.model.structs import Model
 from stackctl.wire.agent_protocol import TaskReport
 
 LANE_THREADS_MAX = 8
@@ -38,6 +39,11 @@ PROBE_THREADS_MAX = 4
 AFTER_FAILURE_SECONDS = 1.0
 
 _LOOK = "look"
+# Events that our own action under way brings about; the action looks at the container itself.
+_OWN_EVENTS: Mapping[str, type[Model]] = {
+    "start": actions.StartContainer,
+    "destroy": actions.RemoveContainer,
+}
 _log = logging.getLogger(__name__)
 
 
@@ -316,7 +322,11 @@ class Worker:
     # -- what the engine shows ---------------------------------------------------------------
 
     def _heard(self, event: ContainerEvent) -> None:
-        self._look(event.task_id, event.container_id)
+        with self._changed:
+            action = self._busy.get(event.task_id)
+        own = _OWN_EVENTS.get(event.kind)
+        if own is None or not isinstance(action, own):
+            self._look(event.task_id, event.container_id)
 
     def _full_look(self) -> None:
         """Compare the engine's list with what is known; look closer at every difference."""

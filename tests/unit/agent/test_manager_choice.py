@@ -42,7 +42,7 @@ def test_new_list_keeps_the_order_of_those_known() -> None:
 
 
 def pulse(**fields: object) -> Pulse:
-    known = {"period_seconds": 1.0, "ticked_at": 100.0, "answered_at": 100.0}
+    known = {"period_seconds": 1.0, "looked_at": 100.0, "answered_at": 100.0, "beat_at": 100.0}
     return Pulse(**(known | fields))  # type: ignore[arg-type]  # a table of fields
 
 
@@ -76,7 +76,16 @@ def test_lonely_manager_without_leader_is_kept() -> None:
     assert current.fault(now=119.0) == ""
 
 
-def test_late_tick_means_that_the_node_stood_still() -> None:
+def test_late_look_means_that_the_node_stood_still() -> None:
     assert not pulse().stood_still(now=101.9)
     assert pulse().stood_still(now=102.1)
-    assert not pulse().after_tick(now=102.0).stood_still(now=102.1)
+    assert not pulse().after_look(now=102.0).stood_still(now=102.1)
+
+
+def test_late_heartbeats_do_not_add_up() -> None:
+    current = pulse()
+    assert current.beat_at == 100.0
+    current = current.after_beat(now=100.3)
+    assert current.beat_at == 101.0
+    current = current.after_beat(now=103.0)
+    assert current.beat_at == 103.5
