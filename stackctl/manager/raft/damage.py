@@ -21,9 +21,9 @@ def damaged(path: Path, why: str, *, hint: str | None = None) -> StorageDamaged:
 def recovery_steps(directory: Path) -> str:
     """What to do, depending on whether other managers still have the state."""
     return (
-        f"if other managers work: on one of them run 'stackctl node demote' for this node, move "
-        f"{directory} away, then promote it again; it fetches everything from the leader. If this "
-        f"is the only manager: restore {directory} from a backup; where only {directory}/snapshot "
-        f"is damaged, 'mv {directory}/snapshot.previous {directory}/snapshot' loses nothing, "
-        f"because the journal reaches back to it"
+        f"if other managers work: remove this node there ('stackctl node rm'), then let it join "
+        f"again as a new one ('stackctl join'); it fetches everything from the leader. If this is "
+        f"the only manager: restore {directory} from a backup; where only {directory}/snapshot is "
+        f"damaged, 'mv {directory}/snapshot.previous {directory}/snapshot' loses nothing, because "
+        f"the journal reaches back to it"
     )

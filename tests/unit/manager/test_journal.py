@@ -202,7 +202,7 @@ def test_a_file_that_is_no_journal_is_refused_with_steps(path: Path, content: by
     with pytest.raises(StorageDamaged) as refusal:
         journal.load(path)
     assert refusal.value.hint is not None
-    assert "stackctl node demote" in refusal.value.hint
+    assert "stackctl node rm" in refusal.value.hint
     assert str(path.parent) in refusal.value.hint
 
 

@@ -213,7 +213,7 @@ def test_a_lost_directory_never_founds_a_second_cluster(tmp_path: Path) -> None:
     shutil.rmtree(takes_part.directory)
     with pytest.raises(StorageDamaged, match="is empty, but node n1 takes part") as refusal:
         open_storage(takes_part, Texts())
-    assert "stackctl node demote" in str(refusal.value.hint)
+    assert "stackctl node rm" in str(refusal.value.hint)
 
 
 def test_two_managers_never_share_a_directory(tmp_path: Path) -> None:
