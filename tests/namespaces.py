@@ -15,8 +15,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from pyroute2 import IPRoute
-
 T = TypeVar("T")
 
 _CLONE_NEWNET = 0x4000_0000
@@ -111,18 +109,8 @@ def connect_namespaces(
 ) -> None:
     """A cable: `inner_link` inside one, `outer_link` inside the other."""
 
-    def lay() -> None:
-        with IPRoute() as route:
-            route.link(
-                "add",
-                ifname=outer_link,
-                kind="veth",
-                peer={"ifname": inner_link, "net_ns_pid": inner.pid},
-            )
-            (index,) = route.link_lookup(ifname=outer_link)
-            route.link("set", index=index, state="up")
-
-    outer.run(lay)
+    outer.ip(f"link add {outer_link} type veth peer name {inner_link} netns {inner.pid}")
+    outer.ip(f"link set {outer_link} up")
     inner.ip(f"link set {inner_link} up")
 
 

@@ -1,12 +1,13 @@
 """Reading links and addresses of the calling thread's namespace, as far as the overlay needs them.
 
 By bare netlink: each round of the agent looks at all links, and pyroute2 needs some milliseconds
-for every one of them. Changes are made elsewhere (`agent.drivers.links`), by pyroute2.
+for every one of them.
 """
 
 import socket
 import struct
 from collections.abc import Mapping
+from enum import IntEnum
 
 from agent.drivers import netlink
 from agent.drivers.netlink import NetlinkSocket
@@ -14,30 +15,38 @@ from stackctl.model.structs import Model
 
 _GET_LINK = 18
 _GET_ADDRESS = 22
-_LINK_MESSAGE = struct.Struct("=BxHiII")
+LINK_MESSAGE = struct.Struct("=BxHiII")
 _ADDRESS_MESSAGE = struct.Struct("=BBBBI")
 _FILTER = 29
 _WITHOUT_STATISTICS = struct.pack("=I", 1 << 3)
 _UP = 1
-
-_MAC = 1
-_NAME = 3
-_MTU = 4
-_PEER = 5
-_MASTER = 10
-_INFORMATION = 18
-_ALIAS = 20
 _KIND = 1
 _DATA = 2
 _SLAVE_DATA = 5
 _BRIDGE_PORT_HAIRPIN = 4
-_VXLAN_ID = 1
-_VXLAN_LOCAL = 4
-_VXLAN_LEARNING = 7
-_VXLAN_PROXY = 11
-_VXLAN_PORT = 15
-
 _LOCAL_ADDRESS = 2
+
+
+class LinkAttribute(IntEnum):
+    """Numbers of a link's attributes."""
+
+    MAC = 1
+    NAME = 3
+    MTU = 4
+    PEER = 5
+    MASTER = 10
+    INFORMATION = 18
+    ALIAS = 20
+
+
+class VxlanAttribute(IntEnum):
+    """Numbers of a VXLAN device's parameters."""
+
+    ID = 1
+    LOCAL = 4
+    LEARNING = 7
+    PROXY = 11
+    PORT = 15
 
 
 class VxlanParameters(Model, frozen=True, kw_only=True):
@@ -76,7 +85,7 @@ class LinkAddress(Model, frozen=True, kw_only=True):
 
 def read_links() -> dict[str, Link]:
     """All links by name. Raises `OSError`."""
-    request = _LINK_MESSAGE.pack(0, 0, 0, 0, 0) + netlink.attribute(_FILTER, _WITHOUT_STATISTICS)
+    request = LINK_MESSAGE.pack(0, 0, 0, 0, 0) + netlink.attribute(_FILTER, _WITHOUT_STATISTICS)
     with NetlinkSocket(netlink.ROUTE) as route:
         links = [_link(body) for body in route.dump(_GET_LINK, request)]
     return {link.name: link for link in links}
@@ -101,20 +110,20 @@ def read_addresses() -> list[LinkAddress]:
 
 
 def _link(body: bytes) -> Link:
-    _family, _type, index, flags, _change = _LINK_MESSAGE.unpack_from(body)
-    values = netlink.attributes(body[_LINK_MESSAGE.size :])
-    information = netlink.attributes(values.get(_INFORMATION, b""))
+    _family, _type, index, flags, _change = LINK_MESSAGE.unpack_from(body)
+    values = netlink.attributes(body[LINK_MESSAGE.size :])
+    information = netlink.attributes(values.get(LinkAttribute.INFORMATION, b""))
     kind = _text(information.get(_KIND, b""))
     port = netlink.attributes(information.get(_SLAVE_DATA, b""))
     return Link(
         index=index,
-        name=_text(values.get(_NAME, b"")),
-        mac=values.get(_MAC, b"").hex(":"),
-        mtu=_number(values.get(_MTU)),
+        name=_text(values.get(LinkAttribute.NAME, b"")),
+        mac=values.get(LinkAttribute.MAC, b"").hex(":"),
+        mtu=_number(values.get(LinkAttribute.MTU)),
         is_up=bool(flags & _UP),
-        master=_number(values.get(_MASTER)),
-        peer=_number(values.get(_PEER)),
-        alias=_text(values.get(_ALIAS, b"")),
+        master=_number(values.get(LinkAttribute.MASTER)),
+        peer=_number(values.get(LinkAttribute.PEER)),
+        alias=_text(values.get(LinkAttribute.ALIAS, b"")),
         kind=kind,
         # Other kinds of masters number their own settings: only a container's cable is asked.
         has_hairpin=kind == "veth" and any(port.get(_BRIDGE_PORT_HAIRPIN, b"")),
@@ -123,13 +132,13 @@ def _link(body: bytes) -> Link:
 
 
 def _vxlan(values: Mapping[int, bytes]) -> VxlanParameters:
-    local = values.get(_VXLAN_LOCAL)
+    local = values.get(VxlanAttribute.LOCAL)
     return VxlanParameters(
-        vni=_number(values.get(_VXLAN_ID)),
+        vni=_number(values.get(VxlanAttribute.ID)),
         local=socket.inet_ntoa(local) if local else "",
-        port=int.from_bytes(values.get(_VXLAN_PORT, b""), "big"),
-        learning=any(values.get(_VXLAN_LEARNING, b"")),
-        proxy=any(values.get(_VXLAN_PROXY, b"")),
+        port=int.from_bytes(values.get(VxlanAttribute.PORT, b""), "big"),
+        learning=any(values.get(VxlanAttribute.LEARNING, b"")),
+        proxy=any(values.get(VxlanAttribute.PROXY, b"")),
     )
 
 

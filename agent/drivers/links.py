@@ -1,24 +1,20 @@
-"""The links of the overlay: bridges put right, VXLAN devices made and removed. Home of pyroute2.
+"""The links of the overlay: bridges put right, VXLAN devices made and removed.
 
 The engine makes the bridge of a network; what is done here keeps it as the plan says (MAC address,
 MTU, gateway address, kernel settings), and makes it anew, with the containers' links in it, when
-somebody has deleted it under the engine. Looking costs no pyroute2, see `link_table`.
+somebody has deleted it under the engine.
 """
 
 import errno
 import ipaddress
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
-
-from pyroute2 import IPRoute
-from pyroute2.netlink.exceptions import NetlinkError
 
 from agent.core import overlay_plan
 from agent.core.overlay_plan import OverlayPlan
-from agent.drivers import link_table
-from agent.drivers.link_table import Link, VxlanParameters
+from agent.drivers import link_changes, link_table
+from agent.drivers.link_table import Link, LinkAddress, VxlanParameters
 from agent.drivers.netns import Namespace
 from stackctl.errors import TemporaryFailure
 
@@ -33,14 +29,14 @@ _BRIDGE_SETTINGS = {"route_localnet": "1", "rp_filter": "2"}
 class Links:
     """One look at the links of the node, and the changes that follow from it.
 
-    Short-lived: read when opened (`open_links`), kept up by its own changes. Not for several
-    threads at a time. All methods raise `TemporaryFailure` naming the link.
+    Short-lived: read when made, kept up by its own changes. It belongs to the namespace of the
+    calling thread, and to one thread at a time. All methods raise `TemporaryFailure` naming the
+    link.
     """
 
-    def __init__(self, stack: ExitStack) -> None:
-        self._stack = stack
-        self._opened: Any = None
+    def __init__(self) -> None:
         self._links: dict[str, Link] = {}
+        self._addresses: list[LinkAddress] = []
         self.reread()
 
     def reread(self) -> None:
@@ -74,19 +70,16 @@ class Links:
         with _explained(f"bridge {plan.bridge} of network {plan.network_name}"):
             is_new = plan.bridge not in self._links
             if is_new:
-                self._change("add", ifname=plan.bridge, kind="bridge")
+                self._change(lambda: link_changes.add_bridge(plan.bridge))
             link = self._links[plan.bridge]
             is_right = (
                 (link.mac, link.mtu, link.alias) == (plan.bridge_mac, plan.mtu, plan.mark)
             ) and link.is_up
             if not is_right:
                 self._change(
-                    "set",
-                    index=link.index,
-                    address=plan.bridge_mac,
-                    mtu=plan.mtu,
-                    ifalias=plan.mark,
-                    state="up",
+                    lambda: link_changes.set_link(
+                        link.index, mac=plan.bridge_mac, mtu=plan.mtu, alias=plan.mark
+                    )
                 )
             self._ensure_address(plan)
             for name, value in _BRIDGE_SETTINGS.items():
@@ -103,28 +96,15 @@ class Links:
                 self._delete(plan.vxlan)
                 found = None
             if found is None:
-                self._change(
-                    "add",
-                    ifname=plan.vxlan,
-                    kind="vxlan",
-                    mtu=plan.mtu,
-                    vxlan_id=wanted.vni,
-                    vxlan_local=wanted.local,
-                    vxlan_port=wanted.port,
-                    vxlan_learning=int(wanted.learning),
-                    vxlan_proxy=int(wanted.proxy),
-                )
+                self._change(lambda: link_changes.add_vxlan(plan.vxlan, wanted))
             link = self._links[plan.vxlan]
             bridge = self._links[plan.bridge].index
             is_right = (link.mtu, link.alias, link.master) == (plan.mtu, plan.mark, bridge)
             if not (is_right and link.is_up):
                 self._change(
-                    "set",
-                    index=link.index,
-                    mtu=plan.mtu,
-                    ifalias=plan.mark,
-                    master=bridge,
-                    state="up",
+                    lambda: link_changes.set_link(
+                        link.index, mtu=plan.mtu, alias=plan.mark, master=bridge
+                    )
                 )
         return link.index
 
@@ -134,7 +114,7 @@ class Links:
         for link in tuple(self._links.values()):
             if link.index == index and link.master != bridge:
                 with _explained(f"link {link.name} of network {plan.network_name}"):
-                    self._change("set", index=index, master=bridge, state="up")
+                    self._change(lambda: link_changes.set_link(index, master=bridge))
 
     def ensure_hairpins(self, plan: OverlayPlan) -> None:
         """The network's bridge hands a frame back to the port it came from. A container that is
@@ -144,7 +124,7 @@ class Links:
         for link in self._links.values():
             if link.kind == "veth" and link.master == bridge and not link.has_hairpin:
                 with _explained(f"link {link.name} of network {plan.network_name}"):
-                    self._route().brport("set", index=link.index, mode=1)
+                    link_changes.set_hairpin(link.index)
 
     def marked(self, cluster_id: str) -> list[tuple[str, str]]:
         """The links of the cluster, bridges and VXLAN devices: (name, network id)."""
@@ -160,20 +140,15 @@ class Links:
             if name in self._links:
                 self._delete(name)
 
-    def _route(self) -> Any:
-        if self._opened is None:
-            self._opened = self._stack.enter_context(IPRoute())
-        return self._opened
-
-    def _change(self, command: str, **parameters: object) -> None:
-        self._route().link(command, **parameters)
+    def _change(self, change: Callable[[], None]) -> None:
+        change()
         self._links = link_table.read_links()
 
     def _delete(self, name: str) -> None:
         try:
-            self._change("del", index=self._links.pop(name).index)
-        except NetlinkError as error:
-            if error.code != errno.ENODEV:
+            link_changes.delete_link(self._links.pop(name).index)
+        except OSError as error:
+            if error.errno != errno.ENODEV:
                 raise
 
     def _ensure_address(self, plan: OverlayPlan) -> None:
@@ -186,21 +161,8 @@ class Links:
         if (plan.gateway, plan.prefix_length) in found:
             return
         broadcast = ipaddress.IPv4Network(plan.subnet).broadcast_address
-        self._route().addr(
-            "add",
-            index=index,
-            address=plan.gateway,
-            prefixlen=plan.prefix_length,
-            broadcast=str(broadcast),
-        )
+        link_changes.add_address(index, plan.gateway, plan.prefix_length, str(broadcast))
         self._addresses = link_table.read_addresses()
-
-
-@contextmanager
-def open_links() -> Iterator[Links]:
-    """The links of the node's own namespace. Raises `TemporaryFailure`."""
-    with ExitStack() as stack:
-        yield Links(stack)
 
 
 def container_links(namespace: Namespace) -> Mapping[str, int]:
@@ -228,5 +190,5 @@ def _write_setting(link: str, name: str, value: str) -> None:
 def _explained(subject: str) -> Iterator[None]:
     try:
         yield
-    except (NetlinkError, OSError) as error:
+    except OSError as error:
         raise TemporaryFailure(f"{subject}: {error}", retry_after_seconds=_RETRY_SECONDS) from error

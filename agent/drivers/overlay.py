@@ -40,7 +40,8 @@ class Overlay:
         failures: Failures,
     ) -> None:
         """The devices that are there know these entries and no others; needs no engine."""
-        with failures.collected(), links.open_links() as found:
+        with failures.collected():
+            found = Links()
             for network_id in network_ids:
                 index = found.index_of(overlay_plan.vxlan_name(network_id))
                 if index is not None:
@@ -60,7 +61,8 @@ class Overlay:
         known: dict[str, EngineNetwork] | None = None
         with failures.collected():
             known = {network.name: network for network in self._engine.list_networks()}
-        with failures.collected(), links.open_links() as found:
+        with failures.collected():
+            found = Links()
             underlay_mtu = found.underlay_mtu(self._data_address)
             for network in networks:
                 with failures.collected():
@@ -92,7 +94,8 @@ class Overlay:
                 is_gone = self._engine.remove_network(network.name)
             if not is_gone:
                 in_use[network.network_id] = network.name
-        with failures.collected(), links.open_links() as found:
+        with failures.collected():
+            found = Links()
             for name, network_id in found.marked(self._cluster_id):
                 if network_id not in kept and network_id not in in_use:
                     found.remove_link(name)

@@ -6,7 +6,8 @@ import pytest
 
 from agent.core import overlay_plan
 from agent.core.overlay_plan import OverlayPlan, RemoteEntry
-from agent.drivers import links, neighbours
+from agent.drivers import neighbours
+from agent.drivers.links import Links
 from agent.drivers.neighbours import DeviceEntries
 from stackctl.errors import TemporaryFailure
 from stackctl.model.assignment import mac_address
@@ -30,11 +31,11 @@ def node() -> Iterator[TestNamespace]:
 
 def ensure(node: TestNamespace, plan: OverlayPlan = PLAN, *, port: int = 4789) -> int:
     def make() -> int:
-        with links.open_links() as found:
-            found.ensure_bridge(plan)
-            index = found.ensure_vxlan(plan, data_address=DATA_ADDRESS, port=port)
-            found.ensure_hairpins(plan)
-            return index
+        found = Links()
+        found.ensure_bridge(plan)
+        index = found.ensure_vxlan(plan, data_address=DATA_ADDRESS, port=port)
+        found.ensure_hairpins(plan)
+        return index
 
     return node.run(make)
 
@@ -66,8 +67,8 @@ def test_the_mtu_of_the_underlay_is_that_of_the_link_with_the_data_address(
     node: TestNamespace,
 ) -> None:
     def mtu(address: str) -> int:
-        with links.open_links() as found:
-            return found.underlay_mtu(address)
+        found = Links()
+        return found.underlay_mtu(address)
 
     assert node.run(lambda: mtu(DATA_ADDRESS)) == 1400
     with pytest.raises(TemporaryFailure, match=r"192\.168\.50\.7"):
@@ -130,8 +131,8 @@ def test_only_links_of_the_cluster_are_listed(node: TestNamespace) -> None:
     node.ip("link set sc-foreign alias somebody")
 
     def listed(cluster_id: str) -> list[tuple[str, str]]:
-        with links.open_links() as found:
-            return found.marked(cluster_id)
+        found = Links()
+        return found.marked(cluster_id)
 
     marked = {(PLAN.bridge, given_.FRONT), (PLAN.vxlan, given_.FRONT)}
     assert set(node.run(lambda: listed("c1"))) == marked
@@ -142,10 +143,10 @@ def test_removing_a_link_that_is_gone_is_no_failure(node: TestNamespace) -> None
     ensure(node)
 
     def remove() -> None:
-        with links.open_links() as found:
-            found.remove_link(PLAN.vxlan)
-            found.remove_link(PLAN.vxlan)
-            found.remove_link("never-there")
+        found = Links()
+        found.remove_link(PLAN.vxlan)
+        found.remove_link(PLAN.vxlan)
+        found.remove_link("never-there")
 
     node.run(remove)
     assert PLAN.vxlan not in node.ip("link")

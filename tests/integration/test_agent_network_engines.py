@@ -13,6 +13,7 @@ from agent.drivers.docker_engine import DockerEngine
 from agent.drivers.docker_networks import DockerNetworks
 from agent.drivers.resolvers import NodeResolvers
 from agent.network import ContainerSandbox, NodeNetwork
+from stackctl.lab import faults
 from stackctl.model.assignment import AssignmentSet, mac_address
 from tests import overlay_assignments as given_
 from tests.engines import EngineForTests
@@ -64,6 +65,7 @@ class EngineNode:
             BUSYBOX_IMAGE,
             command,
             name=f"{task_id}.{CLUSTER}",
+            stop_signal="SIGKILL",  # what an engine that shuts down waits for
             mac_address=mac_address(address),
             networking_config=configuration,
             host_config=self.client.create_host_config(
@@ -71,8 +73,16 @@ class EngineNode:
             ),
         )
         self.containers[task_id] = made["Id"]
-        self.client.start(made["Id"])
-        pid = self.client.inspect_container(made["Id"])["State"]["Pid"]
+        self._start_known(task_id, address)
+
+    def start_again(self, task_id: str) -> None:
+        """The same container, stopped by something, under a new process id."""
+        self._start_known(task_id, self.sandboxes[task_id].addresses[FRONT])
+
+    def _start_known(self, task_id: str, address: str) -> None:
+        container = self.containers[task_id]
+        self.client.start(container)
+        pid = self.client.inspect_container(container)["State"]["Pid"]
         self.sandboxes[task_id] = ContainerSandbox(
             task_id=task_id, pid=pid, addresses={FRONT: address}
         )
@@ -195,7 +205,7 @@ def test_the_engine_knows_the_network_by_its_own_name(nodes: dict[int, EngineNod
     assert [body["IPv4Address"] for body in found["Containers"].values()] == ["10.77.1.11/24"]
 
 
-def test_an_engine_that_rebuilt_its_firewall_and_a_lost_bridge_are_put_right(
+def test_a_lost_bridge_and_a_lost_accept_rule_are_put_right(
     nodes: dict[int, EngineNode], three_engines: tuple[EngineForTests, ...]
 ) -> None:
     node = nodes[1]
@@ -203,4 +213,20 @@ def test_an_engine_that_rebuilt_its_firewall_and_a_lost_bridge_are_put_right(
     node.thread.ip("link del sc-front0networ")
     node.apply(assignment(1, three_engines))
     assert {outside(node) for _ in range(ATTEMPTS)} == {"web-1", "web-2"}
+    assert seen(nodes[3], "http://web/") == {"web-1", "web-2"}
+
+
+def test_after_a_restart_of_the_engine_everything_works_again(
+    nodes: dict[int, EngineNode], three_engines: tuple[EngineForTests, ...]
+) -> None:
+    node = nodes[1]
+    faults.restart_engine(node.engine.node)
+    node.network.container_ended("web-1")
+    node.start_again("web-1")
+    node.apply(assignment(1, three_engines))
+
+    def both_answer() -> bool:
+        return {outside(node) for _ in range(ATTEMPTS)} == {"web-1", "web-2"}
+
+    eventually(both_answer, timeout_seconds=10)
     assert seen(nodes[3], "http://web/") == {"web-1", "web-2"}
