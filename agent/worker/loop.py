@@ -17,7 +17,6 @@ from agent.core.observed import (
     LABEL_NODE_ID,
     Container,
 )
-from agent.core.task_machine import TaskRecord
 from agent.drivers.config_files import ConfigFiles
 from agent.drivers.disk import AgentFolder
 from agent.drivers.engine import ContainerEvent, Engine
@@ -27,9 +26,9 @@ from agent.worker.execution import Execution, NodeIdentity, Seen
 from agent.worker.network_part import NetworkControl, NetworkPart
 from agent.worker.observer import Observer
 from agent.worker.pool import Pool
+from agent.worker.records import Records
 from stackctl.errors import DriverFailure
 from stackctl.model.assignment import AssignmentSet
-from stackctl.model.objects import TaskStatus
 from stackctl.model.structs import Model
 from stackctl.wire.agent_protocol import TaskReport
 
@@ -70,7 +69,6 @@ class Worker:
         self._network = network
         self._folder = folder
         self._clock = clock
-        self._on_report = on_report
         self._on_applied = on_applied
         self._on_container = on_container
         self._labels = {
@@ -105,8 +103,11 @@ class Worker:
         self._is_confirmed = False
         self._applied_index = 0
         self._containers: dict[str, Container] = {}
-        self._records: dict[str, TaskRecord] = {}
-        self._are_records_kept = True  # on disk as they are in memory
+        self._records = Records(
+            folder,
+            on_report=on_report,
+            title_of=lambda task_id: execution.title_of(task_id, self._assignment),
+        )
         self._engine_networks: Mapping[str, str] = {}
         self._busy: dict[str, actions.Action | str] = {}
         self._probing: set[str] = set()
@@ -117,7 +118,7 @@ class Worker:
 
     def start(self) -> None:
         """Take up what is on disk and in the engine, then begin to decide."""
-        self._records = {record.task_id: record for record in self._folder.read_records()}
+        self._records.load()
         kept = self._folder.read_assignment()
         if kept is not None:
             self._assignment = kept
@@ -169,11 +170,7 @@ class Worker:
     def reports(self) -> tuple[TaskReport, ...]:
         """The last status of every task of the set."""
         with self._changed:
-            return tuple(
-                TaskReport(task_id=task.id, status=self._records[task.id].status)
-                for task in self._assignment.tasks
-                if task.id in self._records
-            )
+            return self._records.reports(self._assignment)
 
     def container_of(self, task_id: str) -> Container | None:
         """The container of a task, as last seen."""
@@ -207,12 +204,14 @@ class Worker:
             self._is_changed = False
             plan = reconcile.reconcile(self._situation())
             self._accept(plan)
-            wake_at = plan.wake_at
-        self._keep_records()
+            unkept = self._records.take_changes()
+        if unkept is not None:
+            self._folder.write_records(unkept)
         for action in plan.actions:
             self._begin(action)
         with self._changed:
             if not self._is_changed and not self._ending:
+                wake_at = plan.wake_at
                 timeout = None if wake_at is None else max(0.0, wake_at - self._clock.now())
                 self._changed.wait(timeout)
         return True
@@ -222,7 +221,7 @@ class Worker:
             assignment=self._assignment,
             is_confirmed=self._is_confirmed,
             containers=dict(self._containers),
-            records=dict(self._records),
+            records=self._records.snapshot(),
             engine_networks=self._engine_networks,
             now=self._clock.now(),
             busy=frozenset(self._busy),
@@ -237,10 +236,8 @@ class Worker:
 
     def _accept(self, plan: reconcile.Plan) -> None:
         for record in plan.records.values():
-            self._put_record(record)
-        for task_id in plan.forgotten:
-            del self._records[task_id]
-            self._are_records_kept = False
+            self._records.put(record)
+        self._records.forget(plan.forgotten)
         for action in plan.actions:
             if isinstance(action, actions.ProbeHealth):
                 self._probing.add(action.task_id)
@@ -248,26 +245,6 @@ class Worker:
                 self._pulling.add(action.image)
             else:
                 self._busy[action.task_id] = action
-
-    def _put_record(self, record: TaskRecord) -> None:
-        # Reported under the lock, so that reports of one task leave in the order of its states.
-        before = self._records.get(record.task_id)
-        if before == record:
-            return
-        self._records[record.task_id] = record
-        self._are_records_kept = False
-        if before is None or before.status != record.status:
-            if before is None or before.status.state != record.status.state:
-                _log_status(execution.title_of(record.task_id, self._assignment), record.status)
-            self._on_report(TaskReport(task_id=record.task_id, status=record.status))
-
-    def _keep_records(self) -> None:
-        with self._changed:
-            if self._are_records_kept:
-                return
-            records = tuple(self._records.values())
-            self._are_records_kept = True
-        self._folder.write_records(records)
 
     # -- actions -----------------------------------------------------------------------------
 
@@ -288,7 +265,7 @@ class Worker:
             record = self._records.get(action.task_id)
             if record is not None:
                 now = self._clock.now()
-                self._put_record(task_machine.with_outcome(record, action, outcome, now=now))
+                self._records.put(task_machine.with_outcome(record, action, outcome, now=now))
         self._leave_lane(action.task_id, seen)
 
     def _pull(self, action: actions.PullImage) -> None:
@@ -304,7 +281,7 @@ class Worker:
                     continue
                 if record.image_absent:
                     after = task_machine.with_pull(record, action.image, outcome, now=now)
-                    self._put_record(after)
+                    self._records.put(after)
             self._note_change()
 
     def _probe(self, action: actions.ProbeHealth) -> None:
@@ -316,7 +293,7 @@ class Worker:
             record = self._records.get(action.task_id)
             if record is not None:
                 now = self._clock.now()
-                self._put_record(task_machine.with_outcome(record, action, outcome, now=now))
+                self._records.put(task_machine.with_outcome(record, action, outcome, now=now))
             self._note_change()
 
     # -- what the engine shows ---------------------------------------------------------------
@@ -425,8 +402,3 @@ class Worker:
     def _note_change(self) -> None:
         self._is_changed = True
         self._changed.notify_all()
-
-
-def _log_status(title: str, status: TaskStatus) -> None:
-    error = f": {status.error}" if status.error else ""
-    _log.info("%s is %s%s", title, status.state.name.lower(), error)
