@@ -19,7 +19,7 @@ from stackctl.manager.clock import SystemClock
 from stackctl.manager.cluster import ReplicatedCluster, start_task, stop_task
 from stackctl.manager.consensus import Consensus, ConsensusSettings, Member
 from stackctl.manager.forwarding import Forwarding
-from stackctl.manager.identity import IdentityDirectory, IdentityUnusable
+from stackctl.manager.identity import IdentityDirectory
 from stackctl.manager.leader import LeaderLoop
 from stackctl.manager.liveness import Liveness
 from stackctl.manager.membership import Membership
@@ -137,7 +137,7 @@ class Manager:
             ConsensusSettings(
                 node_id=own.node_id,
                 listen=join_address(settings.listen_address, raft_port),
-                members=members or (Member(own.node_id, settings.raft_address),),
+                members=members,
                 directory=settings.raft_dir,
                 tls=directory.tls_files(),
             ),
@@ -168,12 +168,6 @@ def obtain_identity(settings: Settings) -> NodeIdentity:
         )
     if own.role != "manager":
         raise InputError("this node is a worker of its cluster, not a manager")
-    has_log = settings.raft_dir.is_dir() and any(settings.raft_dir.iterdir())
-    if not has_log and not own.members:
-        raise IdentityUnusable(
-            f"{settings.raft_dir} is empty, although this manager has taken part in its cluster",
-            hint="restore it, or remove this manager from the cluster and join anew",
-        )
     return own
 
 

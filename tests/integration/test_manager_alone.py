@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import shutil
 import signal
 import ssl
 from collections.abc import Iterator
@@ -179,6 +180,16 @@ def test_everything_is_there_after_a_kill(manager: ManagerProcess, agent: Script
     eventually(lambda: agent.connections == 2, timeout_seconds=5)
     after = manager.ask("GET", "/v1/tasks")
     assert [task["id"] for task in after] == [task["id"] for task in before]
+
+
+def test_a_manager_that_lost_its_log_does_not_begin_another(manager: ManagerProcess) -> None:
+    manager.stop()
+    shutil.rmtree(manager.folder / "state" / "raft")
+    manager.start()
+    assert manager.process is not None
+    assert manager.process.wait(15) == 1
+    assert "takes part in a cluster already" in manager.log()
+    assert "Traceback" not in manager.log()
 
 
 def test_a_node_joins_with_a_token_and_not_without(manager: ManagerProcess, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from stackctl.errors import InputError
@@ -45,13 +44,6 @@ def test_a_node_without_an_identity_is_told_what_to_do(tmp_path: Path) -> None:
 def test_bootstrap_on_a_node_with_an_identity_changes_nothing(tmp_path: Path) -> None:
     own = founding.create_identity(settings(tmp_path))
     assert daemon.obtain_identity(settings(tmp_path, bootstrap=True)) == own
-
-
-def test_a_manager_that_lost_its_log_does_not_begin_another(tmp_path: Path) -> None:
-    own = founding.create_identity(settings(tmp_path))
-    write_identity(tmp_path / "identity", msgspec.structs.replace(own, members=()))
-    with pytest.raises(IdentityUnusable, match="has taken part"):
-        daemon.obtain_identity(settings(tmp_path))
 
 
 def test_a_worker_is_no_manager(tmp_path: Path) -> None:
