@@ -2,8 +2,6 @@
 
 import argparse
 import ctypes
-import importlib
-import importlib.util
 import logging
 import os
 import socket
@@ -95,27 +93,8 @@ def _spare_memory() -> None:
     # aiohttp loads the certificates of the whole web (3 MB); ours is the cluster's own authority.
     os.environ["SSL_CERT_FILE"] = os.devnull
     os.environ["SSL_CERT_DIR"] = os.devnull
-    _import_links_only()
     # The C library keeps an arena of memory for each thread otherwise.
     try:
         ctypes.CDLL(None).mallopt(_MALLOPT_ARENAS_MAX, _ARENAS_MAX)
     except (OSError, AttributeError):
         logging.getLogger(__name__).debug("this C library has no mallopt")
-
-
-def _import_links_only() -> None:
-    """Load of pyroute2 what the overlay's links need, and not its database and protocols (6 MB).
-
-    Its package imports all of them; a package that is there already is not executed again.
-    """
-    specification = importlib.util.find_spec("pyroute2")
-    if specification is None:
-        return
-    shell = importlib.util.module_from_spec(specification)
-    sys.modules["pyroute2"] = shell
-    try:
-        shell.IPRoute = importlib.import_module("pyroute2.iproute").IPRoute  # type: ignore[attr-defined]  # what its own package does
-    except (ImportError, AttributeError):
-        # Another version is built otherwise: then all of it is loaded, by whoever imports it.
-        for name in [name for name in sys.modules if name.partition(".")[0] == "pyroute2"]:
-            del sys.modules[name]
