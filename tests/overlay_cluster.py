@@ -57,13 +57,16 @@ class Container:
         self.listener = Listener(self.namespace, self.task_id, PORT)
         self.backend: Backend = given_.backend(slot, address, node=node, name=name)
         self.link = f"v{address.rpartition('.')[2]}"
+        self.also: dict[str, str] = {}  # further networks and the addresses there
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        return {self.network_id: self.address, **self.also}
 
     @property
     def sandbox(self) -> ContainerSandbox:
         return ContainerSandbox(
-            task_id=self.task_id,
-            pid=self.namespace.pid,
-            addresses={self.network_id: self.address},
+            task_id=self.task_id, pid=self.namespace.pid, addresses=self.addresses
         )
 
     def close(self) -> None:
@@ -135,16 +138,28 @@ class OverlayCluster:
         container = Container(name, slot, node, address, network_id)
         self._stack.callback(container.close)
         self.containers[container.task_id] = container
-        where = self.nodes[node]
-        where.namespace.run(lambda: where.network.ensure_networks([self.network(network_id, node)]))
-        connect_namespaces(container.namespace, "eth0", where.namespace, container.link)
-        where.namespace.ip(
-            f"link set {container.link} master {overlay_plan.bridge_name(network_id)}"
-        )
-        container.namespace.ip(f"link set eth0 address {mac_address(address)} mtu 1450")
-        container.namespace.ip(f"addr add {address}/24 dev eth0")
+        self._attach(container, network_id, address, "eth0")
         container.namespace.ip(f"route add default via 10.77.{number}.{node}")
         return container
+
+    def attach_also(self, container: Container, network_id: str) -> str:
+        """One more network for a container, which becomes its way out; its address there."""
+        number = 1 if network_id == FRONT else 2
+        address = f"10.77.{number}.{container.address.rpartition('.')[2]}"
+        self._attach(container, network_id, address, "eth1")
+        container.also[network_id] = address
+        container.namespace.ip(f"route replace default via 10.77.{number}.{container.node}")
+        return address
+
+    def _attach(self, container: Container, network_id: str, address: str, link: str) -> None:
+        where = self.nodes[container.node]
+        network = self.network(network_id, container.node)
+        where.namespace.run(lambda: where.network.ensure_networks([network]))
+        outer = f"{container.link}{link}"
+        connect_namespaces(container.namespace, link, where.namespace, outer)
+        where.namespace.ip(f"link set {outer} master {overlay_plan.bridge_name(network_id)}")
+        container.namespace.ip(f"link set {link} address {mac_address(address)} mtu 1450")
+        container.namespace.ip(f"addr add {address}/24 dev {link}")
 
     def network(self, network_id: str, node: int) -> NetworkAssignment:
         return given_.network(network_id, node=node, **self.network_changes)
@@ -160,17 +175,16 @@ class OverlayCluster:
             for network_id in self.network_ids
         ]
         neighbours += [
-            given_.neighbour(
-                container.address, node=container.node, network_id=container.network_id
-            )
+            given_.neighbour(address, node=container.node, network_id=network_id)
             for container in self.containers.values()
+            for network_id, address in container.addresses.items()
             if container.node in present
         ]
         return given_.assignment(
             node=node,
             index=self._index,
             tasks=tuple(
-                given_.task(container.task_id, {container.network_id: container.address})
+                given_.task(container.task_id, container.addresses)
                 for container in self.containers.values()
                 if container.node == node
             ),
