@@ -7,6 +7,7 @@ import importlib
 import logging
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -37,6 +38,9 @@ IDENTITY_SECONDS = 30.0
 DESCRIBE_SECONDS = 20.0
 ENGINE_RETRY_SECONDS = 1.0
 ENGINE_SILENT_SECONDS_MAX = 15.0
+RENEWAL_FIRST_SECONDS = 600.0
+RENEWAL_PERIOD_SECONDS = 6 * 3600.0
+RENEWAL_SECONDS_MAX = 300.0
 OWN_BRIDGES = ("sc-",)
 
 _log = logging.getLogger(__name__)
@@ -125,6 +129,7 @@ class NodeAgent:
             on_applied=outbox.put_applied,
             on_container=self._notice_container,
         )
+        self._renewal = RenewalTimer(settings, identity, folder)
         self._describer = Describer(engine, settings, outbox.put_description)
         self._outbox = outbox
         self._logs: LogStreams | None = None
@@ -160,6 +165,7 @@ class NodeAgent:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, ending.set)
         self._describer.start()
+        self._renewal.start()
         self._worker.start()
         session = asyncio.create_task(self._session.run())
         ended = asyncio.create_task(ending.wait())
@@ -173,6 +179,7 @@ class NodeAgent:
             with contextlib.suppress(asyncio.CancelledError):
                 await session
             self._describer.stop()
+            self._renewal.stop()
             self._worker.stop()
             self._network.close(remove=False)
             self._engine.close()
@@ -248,6 +255,48 @@ class Describer:
             routes=node_routes.read_routes(without_prefixes=OWN_BRIDGES),
             agent_version=__version__,
         )
+
+
+class RenewalTimer:
+    """Has `agent.renewal` look after the node's certificate every few hours."""
+
+    def __init__(self, settings: Settings, identity: NodeIdentity, folder: AgentFolder) -> None:
+        self._settings = settings
+        self._identity = identity
+        self._folder = folder
+        self._ending = threading.Event()
+
+    def start(self) -> None:
+        """Begin; on a manager's node there is nothing to do, the manager renews there."""
+        if self._identity.role != "manager":
+            threading.Thread(target=self._run, name="renewal", daemon=True).start()
+
+    def stop(self) -> None:
+        """Renew no longer."""
+        self._ending.set()
+
+    def _run(self) -> None:
+        pause = RENEWAL_FIRST_SECONDS
+        while not self._ending.wait(pause):
+            pause = RENEWAL_PERIOD_SECONDS
+            try:
+                self._look()
+            except (OSError, subprocess.SubprocessError) as error:
+                _log.warning("cannot look after the node's certificate: %s", error)
+
+    def _look(self) -> None:
+        managers = self._folder.read_managers() or self._identity.managers
+        ended = subprocess.run(
+            [sys.executable, "-m", "agent.renewal", str(self._settings.identity_dir), *managers],
+            check=False,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=RENEWAL_SECONDS_MAX,
+        )
+        if ended.stdout.strip():
+            level = logging.INFO if ended.returncode == 0 else logging.ERROR
+            _log.log(level, "%s", ended.stdout.strip())
 
 
 def _in_order_of_trying(managers: tuple[str, ...], own_address: str) -> tuple[str, ...]:

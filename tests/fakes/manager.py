@@ -90,6 +90,7 @@ class FakeManager:
         self.cluster_id = CLUSTER_ID
         self.role = "manager"
         self.secret = bytes(16)
+        self.renews_as = ""  # another node's id, for a manager that confuses nodes
         self._listen_address = listen_address
         self._folder = folder / f"identity-{name}"
         self._sockets: list[web.WebSocketResponse] = []
@@ -113,6 +114,7 @@ class FakeManager:
         application = web.Application()
         application.router.add_get("/v1/agent", self._agent)
         application.router.add_post("/v1/join", self._join)
+        application.router.add_post("/v1/certificate", self._renew)
         self._runner = web.AppRunner(application, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._listen_address, port, ssl_context=context)
@@ -200,6 +202,22 @@ class FakeManager:
         if isinstance(frame, Heartbeat) and self.answers_heartbeats:
             return HeartbeatAnswer(sequence=frame.sequence, has_leader=self.has_leader)
         return None
+
+    async def _renew(self, request: web.Request) -> web.Response:
+        assert request.transport is not None
+        shown = request.transport.get_extra_info("peercert")
+        subject = dict(part[0] for part in shown["subject"])
+        wanted = codec.from_json(await request.read(), dict[str, str])
+        certificate = certificates.sign_request(
+            wanted["certificate_request"].encode(),
+            authority=self.authority,
+            subject=Subject(
+                node_id=self.renews_as or subject["commonName"],
+                role="worker",
+                cluster_id=CLUSTER_ID,
+            ),
+        )
+        return web.Response(body=codec.to_json({"certificate": certificate.decode()}))
 
     async def _join(self, request: web.Request) -> web.Response:
         wanted = codec.from_json(await request.read(), JoinRequest)
