@@ -74,7 +74,9 @@ class TestNamespace(NamespaceThread):
 
     def __init__(self) -> None:
         super().__init__(_leave_namespace)
-        self.process = self.run(lambda: subprocess.Popen(["sleep", "3600"]))
+        # The process ends with the thread that started it, however that ends.
+        command = ["setpriv", "--pdeathsig", "KILL", "sleep", "3600"]
+        self.process = self.run(lambda: subprocess.Popen(command))
         self.ip("link set lo up")
 
     @property
