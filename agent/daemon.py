@@ -28,8 +28,7 @@ def run() -> None:
     )
     _spare_memory()
     try:
-        # Imported here, because `_spare_memory` decides what these modules load.
-        from agent import node_agent  # noqa: PLC0415
+        from agent import node_agent  # noqa: PLC0415  # `_spare_memory` decides what it loads
 
         node_agent.run(settings)
     except StackctlError as error:

@@ -2,19 +2,13 @@
 
 Time is the caller's: `clock` says what time it is, and a program that ends after a while does so
 when `advance` (or any call) finds that its time has come. Nothing here waits, except a reader of
-events or logs in a thread. Programs are recognised by their words, as far as tests need them:
-
-    sleep N            runs N seconds; as the first process of a container it ignores SIGTERM
-    true, false, test  end at once with 0 or 1 (nothing that is tested for exists)
-    sh -c "A; B; …"    echo TEXT, echo TEXT >&2, exit N, sleep N, trap 'exit N' TERM, test -e PATH,
-                       while true; do …; done
+events or logs in a thread. What commands do is said in `tests.fakes.programs`.
 
 Faults for tests: `unreachable`, `refusals`, `end` (a container), `set_health`, `probe_answers`.
 """
 
 import itertools
 import queue
-import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -32,19 +26,10 @@ from agent.drivers.engine import (
     NoSuchContainer,
 )
 from stackctl.errors import PermanentFailure, TemporaryFailure
+from tests.fakes.programs import Program, program_of
 
 SIGKILL_CODE = 137
 NANO = 1_000_000_000
-
-
-@dataclass
-class Program:
-    """What a container's first process does: print, run for a while, end."""
-
-    lines: list[tuple[str, bytes]] = field(default_factory=list)
-    runs_seconds: float = 0
-    exit_code: int = 0
-    exit_code_on_term: int | None = None  # None ignores the signal, as a first process does
 
 
 @dataclass
@@ -418,42 +403,6 @@ class FakeEngine:
                 "NetworkSettings": {"Networks": container.networks},
             }
         )
-
-
-def program_of(words: Any) -> Program:
-    """What a command line does, as far as tests need it."""
-    words = list(words)
-    if not words:
-        return Program()
-    if words[0] == "sleep":
-        return Program(runs_seconds=float(words[1]))
-    if words[0] in ("false", "test"):
-        return Program(exit_code=1)
-    if words[0] in ("sh", "/bin/sh"):
-        return _script(words[2])
-    return Program()
-
-
-def _script(text: str) -> Program:
-    program = Program()
-    for statement in re.split(r";|&&", text):
-        words = statement.split()
-        if words[:1] == ["echo"]:
-            source = "stderr" if words[-1] == ">&2" else "stdout"
-            kept = words[1:-1] if words[-1] == ">&2" else words[1:]
-            program.lines.append((source, " ".join(kept).encode()))
-        elif words[:1] == ["exit"]:
-            program.exit_code = int(words[1])
-        elif words[:1] == ["sleep"]:
-            program.runs_seconds += float(words[1])
-        elif words[:2] == ["while", "true"]:
-            program.runs_seconds = float("inf")
-        elif words[:2] == ["test", "-e"]:
-            program.exit_code = 1
-        elif words[:1] == ["trap"]:
-            match = re.search(r"exit (\d+)", statement)
-            program.exit_code_on_term = int(match.group(1)) if match else 0
-    return program
 
 
 def _has_labels(container: FakeContainer, labels: Mapping[str, str]) -> bool:

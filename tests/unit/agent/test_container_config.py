@@ -33,72 +33,74 @@ def place(api_version: tuple[int, int] = (1, 41), **fields: Any) -> ContainerPla
     return ContainerPlace(cluster_id="cluster1", node_id="node1", api_version=api_version, **fields)
 
 
+FULL_CONTAINER: dict[str, Any] = {
+    "entrypoint": ("/bin/entry",),
+    "command": ("serve", "--port", "80"),
+    "environment": ("NAME={{.Task.Name}}", "SLOT={{ .Task.Slot }}"),
+    "labels": {"team": "shop", "stackctl.task.id": "forged"},
+    "hostname": "web-{{.Task.Slot}}",
+    "working_dir": "/srv",
+    "user": "1000:1000",
+    "groups": ("dialout",),
+    "init": True,
+    "tty": True,
+    "stdin_open": True,
+    "read_only": True,
+    "privileged": True,
+    "stop_signal": "SIGQUIT",
+    "stop_grace_period_seconds": 2.5,
+    "healthcheck": specs.Healthcheck(
+        test=("CMD-SHELL", "curl -f localhost"),
+        interval_seconds=2,
+        timeout_seconds=0.5,
+        retries=3,
+        start_period_seconds=10,
+        start_interval_seconds=0.5,
+    ),
+    "mounts": (
+        specs.Mount(
+            kind=specs.MountKind.BIND,
+            source="/srv/{{.Node.Hostname}}",
+            target="/data",
+            read_only=True,
+            propagation="rslave",
+        ),
+        specs.Mount(
+            kind=specs.MountKind.BIND, source="/srv/new", target="/new", create_source=True
+        ),
+        specs.Mount(
+            kind=specs.MountKind.VOLUME,
+            source="shop_db",
+            target="/var/lib/db",
+            no_copy=True,
+            volume_driver="local",
+            volume_driver_options={"type": "nfs"},
+            volume_labels={"a": "b"},
+        ),
+        specs.Mount(
+            kind=specs.MountKind.TMPFS,
+            target="/tmp",
+            tmpfs_size_bytes=1 << 20,
+            tmpfs_mode=0o1777,
+        ),
+    ),
+    "configs": (specs.ConfigReference(name="motd", target="/etc/motd"),),
+    "extra_hosts": ("db:10.0.0.9",),
+    "dns": ("9.9.9.9",),
+    "dns_search": ("example.org",),
+    "dns_options": ("ndots:2",),
+    "cap_add": ("CAP_NET_ADMIN",),
+    "cap_drop": ("ALL",),
+    "security_options": ("no-new-privileges",),
+    "sysctls": {"net.core.somaxconn": "1024"},
+    "ulimits": (specs.Ulimit(name="nofile", soft=1024, hard=2048),),
+    "shm_size_bytes": 1 << 26,
+    "log_driver": specs.LogDriver(name="local", options={"max-size": "10m"}),
+}
+
+
 def full_task() -> TaskAssignment:
     """A task that uses every field of its spec."""
-    container = {
-        "entrypoint": ("/bin/entry",),
-        "command": ("serve", "--port", "80"),
-        "environment": ("NAME={{.Task.Name}}", "SLOT={{ .Task.Slot }}"),
-        "labels": {"team": "shop", "stackctl.task.id": "forged"},
-        "hostname": "web-{{.Task.Slot}}",
-        "working_dir": "/srv",
-        "user": "1000:1000",
-        "groups": ("dialout",),
-        "init": True,
-        "tty": True,
-        "stdin_open": True,
-        "read_only": True,
-        "privileged": True,
-        "stop_signal": "SIGQUIT",
-        "stop_grace_period_seconds": 2.5,
-        "healthcheck": specs.Healthcheck(
-            test=("CMD-SHELL", "curl -f localhost"),
-            interval_seconds=2,
-            timeout_seconds=0.5,
-            retries=3,
-            start_period_seconds=10,
-            start_interval_seconds=0.5,
-        ),
-        "mounts": (
-            specs.Mount(
-                kind=specs.MountKind.BIND,
-                source="/srv/{{.Node.Hostname}}",
-                target="/data",
-                read_only=True,
-                propagation="rslave",
-            ),
-            specs.Mount(
-                kind=specs.MountKind.BIND, source="/srv/new", target="/new", create_source=True
-            ),
-            specs.Mount(
-                kind=specs.MountKind.VOLUME,
-                source="shop_db",
-                target="/var/lib/db",
-                no_copy=True,
-                volume_driver="local",
-                volume_driver_options={"type": "nfs"},
-                volume_labels={"a": "b"},
-            ),
-            specs.Mount(
-                kind=specs.MountKind.TMPFS,
-                target="/tmp",
-                tmpfs_size_bytes=1 << 20,
-                tmpfs_mode=0o1777,
-            ),
-        ),
-        "configs": (specs.ConfigReference(name="motd", target="/etc/motd"),),
-        "extra_hosts": ("db:10.0.0.9",),
-        "dns": ("9.9.9.9",),
-        "dns_search": ("example.org",),
-        "dns_options": ("ndots:2",),
-        "cap_add": ("CAP_NET_ADMIN",),
-        "cap_drop": ("ALL",),
-        "security_options": ("no-new-privileges",),
-        "sysctls": {"net.core.somaxconn": "1024"},
-        "ulimits": (specs.Ulimit(name="nofile", soft=1024, hard=2048),),
-        "shm_size_bytes": 1 << 26,
-        "log_driver": specs.LogDriver(name="local", options={"max-size": "10m"}),
-    }
     limits = specs.Resources(nano_cpus=500_000_000, memory_bytes=64 << 20, pids=100)
     ports = (
         specs.PortSpec(target=80, published=8080, mode=specs.PortMode.HOST),
@@ -106,7 +108,7 @@ def full_task() -> TaskAssignment:
         specs.PortSpec(target=53, published=5353, protocol="udp", mode=specs.PortMode.HOST),
     )
     return task(
-        "t1", container=container, spec={"limits": limits}, ports=ports, node_hostname="host1"
+        "t1", container=FULL_CONTAINER, spec={"limits": limits}, ports=ports, node_hostname="host1"
     )
 
 
