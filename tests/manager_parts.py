@@ -70,6 +70,11 @@ class Edges:
         )
 
 
+async def nobody_answers(address: str) -> bool:
+    """A probe of nodes that are all gone."""
+    return False
+
+
 @asynccontextmanager
 async def running_edges(folder: Path, **changed: Any) -> AsyncIterator[Edges]:
     """Founds a cluster of one manager and runs its edges; `changed` overrides settings."""
@@ -93,6 +98,7 @@ async def running_edges(folder: Path, **changed: Any) -> AsyncIterator[Edges]:
         liveness=liveness,
         clock=clock,
         down_seconds=settings.node_down_seconds,
+        probe=nobody_answers,
     )
     consensus = FakeConsensus(
         cluster.machine, on_leadership=cluster.leadership_changed, node_id=own.node_id

@@ -21,7 +21,7 @@ from stackctl.manager.cluster import ReplicatedCluster, start_task, stop_task
 from stackctl.manager.consensus import Leadership
 from stackctl.manager.liveness import Liveness
 from stackctl.manager.machine import Publication
-from stackctl.manager.node_watch import NodeWatch
+from stackctl.manager.node_watch import NodeWatch, Probe, answers
 from stackctl.state import commands
 from stackctl.state.events import Event
 from stackctl.state.results import Rejection
@@ -44,12 +44,17 @@ class LeaderLoop:
         liveness: Liveness,
         clock: Clock,
         down_seconds: float,
+        probe: Probe = answers,
     ) -> None:
         self._cluster = cluster
         self._liveness = liveness
         self._clock = clock
         self._watch = NodeWatch(
-            cluster=cluster, liveness=liveness, clock=clock, down_seconds=down_seconds
+            cluster=cluster,
+            liveness=liveness,
+            clock=clock,
+            down_seconds=down_seconds,
+            probe=probe,
         )
         self._events: list[Event] = []
         self._look_at_everything = False

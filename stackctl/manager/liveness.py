@@ -77,12 +77,13 @@ class Liveness:
     def silences(
         self, nodes: Iterable[objects.Node], *, now: float, down_seconds: float
     ) -> list[Silence]:
-        """READY nodes that have been silent for too long."""
+        """Nodes that have been silent for too long: READY ones, and UNKNOWN ones that are waited
+        for.
+        """
         return [
             Silence(node=node, seconds=now - self._heard[node.id])
             for node in nodes
-            if node.state == NodeState.READY
-            and now >= self._deadline(node, now=now, down_seconds=down_seconds)
+            if _is_judged(node) and now >= self._deadline(node, now=now, down_seconds=down_seconds)
         ]
 
     def next_deadline(
@@ -96,6 +97,10 @@ class Liveness:
         )
         return min(deadlines, default=None)
 
+    def silence_seconds(self, node_id: str, *, now: float) -> float:
+        """How long ago the node was last heard of."""
+        return now - self._heard.get(node_id, now)
+
     def _deadline(self, node: objects.Node, *, now: float, down_seconds: float) -> float:
         heard = self._heard.setdefault(node.id, now)
         messenger_id = node.session_manager_id
@@ -105,3 +110,8 @@ class Liveness:
         if now - forwarded <= MESSENGER_SILENT_SECONDS:
             return heard + down_seconds
         return heard + down_seconds + MESSENGER_GRACE_SECONDS
+
+
+def _is_judged(node: objects.Node) -> bool:
+    is_waited_for = node.state == NodeState.UNKNOWN and node.session_manager_id != ""
+    return node.state == NodeState.READY or is_waited_for

@@ -1,20 +1,28 @@
 """The leader's watch over nodes: who was silent for too long is declared down, through the log.
 
-A verdict needs two looks with a moment in between in which the event loop takes in what has
-arrived meanwhile. If the loop itself was late, this manager was frozen or overloaded, and every
-node gets a fresh grace. That an agent connected counts as hearing of its node: the entry in the log
-arrives here before the first heartbeat that its manager forwards.
+A silent agent is not always a lost node. When the agent alone has ended, its containers run on, and
+moving them would be the only harm done. So the silent node itself is asked: any answer to a TCP
+connection, a refusal too, is a sign of life that a lost, cut off or frozen node does not give. A
+node that answers is UNKNOWN: it keeps its tasks and gets no new ones, until its agent is back, the
+node falls silent too, or `ABSENT_SECONDS` have passed.
+
+A verdict needs two looks with a moment in between in which the event loop takes in what has arrived
+meanwhile. If the loop itself was late, this manager was frozen or overloaded, and every node gets a
+fresh grace. That an agent connected counts as hearing of its node: the entry in the log arrives
+here before the first heartbeat that its manager forwards.
 """
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 
 from stackctl.errors import ClusterUnavailable
 from stackctl.manager.clock import Clock
 from stackctl.manager.cluster import ReplicatedCluster
 from stackctl.manager.liveness import Liveness, Silence
 from stackctl.manager.machine import Publication
-from stackctl.model.objects import NodeState
+from stackctl.manager.settings import API_PORT
+from stackctl.model.objects import Node, NodeState
 from stackctl.state import commands
 from stackctl.state.events import Kind
 from stackctl.state.results import Rejection
@@ -22,9 +30,28 @@ from stackctl.state.results import Rejection
 PULSE_SECONDS = 0.5
 SECOND_LOOK_SECONDS = 0.05
 LATE_SECONDS = 1.0
+PROBE_SECONDS = 0.5
+ABSENT_SECONDS = 30.0
 VERDICT_SECONDS = 2.0  # a verdict that the others do not confirm by then is looked at anew
 
+Probe = Callable[[str], Awaitable[bool]]  # an address -> whether the node there answers
+
 _log = logging.getLogger(__name__)
+
+
+async def answers(address: str, *, port: int = API_PORT) -> bool:
+    """True when the node at the address gives any sign of life within `PROBE_SECONDS`."""
+    if not address:
+        return False
+    try:
+        async with asyncio.timeout(PROBE_SECONDS):
+            _, writer = await asyncio.open_connection(address, port)
+    except ConnectionRefusedError:
+        return True
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    return True
 
 
 class NodeWatch:
@@ -37,11 +64,17 @@ class NodeWatch:
         liveness: Liveness,
         clock: Clock,
         down_seconds: float,
+        probe: Probe,
+        absent_seconds: float = ABSENT_SECONDS,
     ) -> None:
         self._cluster = cluster
         self._liveness = liveness
         self._clock = clock
         self._down_seconds = down_seconds
+        # The node is asked before the verdict is due, so that asking does not delay it.
+        self._suspect_seconds = max(down_seconds - PROBE_SECONDS, 0.0)
+        self._probe = probe
+        self._absent_seconds = absent_seconds
         cluster.subscribe(self._on_change)
 
     async def run(self, term: int) -> None:
@@ -50,14 +83,14 @@ class NodeWatch:
         while True:
             now = self._clock.monotonic()
             deadline = self._liveness.next_deadline(
-                self._cluster.state.nodes.values(), now=now, down_seconds=self._down_seconds
+                self._cluster.state.nodes.values(), now=now, down_seconds=self._suspect_seconds
             )
             pause = PULSE_SECONDS if deadline is None else min(deadline - now, PULSE_SECONDS)
             if await self._is_late_after(max(pause, 0.0)) or not self._silences():
                 continue
             if await self._is_late_after(SECOND_LOOK_SECONDS):
                 continue
-            verdicts = [self._declare_down(silence, term) for silence in self._silences()]
+            verdicts = [self._judge(silence, term) for silence in self._silences()]
             await asyncio.gather(*verdicts)
 
     def _on_change(self, publication: Publication) -> None:
@@ -80,7 +113,7 @@ class NodeWatch:
         return self._liveness.silences(
             self._cluster.state.nodes.values(),
             now=self._clock.monotonic(),
-            down_seconds=self._down_seconds,
+            down_seconds=self._suspect_seconds,
         )
 
     async def _is_late_after(self, pause_seconds: float) -> bool:
@@ -97,17 +130,35 @@ class NodeWatch:
     def _grant_grace(self) -> None:
         self._liveness.grant_grace(self._cluster.state.nodes, at=self._clock.monotonic())
 
-    async def _declare_down(self, silence: Silence, term: int) -> None:
+    async def _judge(self, silence: Silence, term: int) -> None:
         node = silence.node
+        is_answering = await self._probe(node.description.data_address)
+        silent_seconds = self._silent_seconds(node.id)
+        if silent_seconds < self._down_seconds:
+            await asyncio.sleep(min(self._down_seconds - silent_seconds, PROBE_SECONDS))
+            silent_seconds = self._silent_seconds(node.id)
+        if silent_seconds < self._down_seconds:
+            return
+        if not is_answering:
+            why = f"heartbeat failure: not heard of for {silent_seconds:.1f} s"
+            await self._declare(node, NodeState.DOWN, why, term)
+        elif silent_seconds >= self._absent_seconds:
+            why = f"its agent was not heard of for {silent_seconds:.0f} s"
+            await self._declare(node, NodeState.DOWN, why, term)
+        elif node.state == NodeState.READY:
+            why = "its agent is not heard of, but the node answers: its tasks are left alone"
+            await self._declare(node, NodeState.UNKNOWN, why, term)
+
+    def _silent_seconds(self, node_id: str) -> float:
+        return self._liveness.silence_seconds(node_id, now=self._clock.monotonic())
+
+    async def _declare(self, node: Node, state: NodeState, why: str, term: int) -> None:
         command = commands.LoseNode(
-            node_id=node.id,
-            term=term,
-            message=f"heartbeat failure: not heard of for {silence.seconds:.1f} s",
-            now=self._clock.now(),
+            node_id=node.id, term=term, message=why, state=state, now=self._clock.now()
         )
         try:
             await self._cluster.propose(command, timeout_seconds=VERDICT_SECONDS)
         except (ClusterUnavailable, Rejection) as error:
-            _log.warning("silent node %s is not declared down: %s", node.hostname, error)
+            _log.warning("node %s is not declared %s: %s", node.hostname, state.value, error)
         else:
-            _log.warning("node %s is down: silent for %.1f s", node.hostname, silence.seconds)
+            _log.warning("node %s is %s: %s", node.hostname, state.value, why)

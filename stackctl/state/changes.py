@@ -207,7 +207,7 @@ def apply_change(draft: Draft, change: Change, *, now: float) -> None:
             _create_task(draft, change, now=now)
         case DropTask():
             task = draft.task(change.task_id)
-            if task is not None and not task.is_wanted:
+            if task is not None and is_gone(draft, task):
                 draft.drop_task(change.task_id)
         case AllocateNetwork() | SetAddressCursor() | SetGateway() | DropNetwork():
             network = draft.networks.get(change.network_id)
@@ -306,7 +306,7 @@ def _change_task(
                 draft.put_task(replace(task, released=True))
         case EndTask():
             node = draft.nodes.get(task.node_id)
-            is_reachable = node is not None and node.state == objects.NodeState.READY
+            is_reachable = node is not None and node.state != objects.NodeState.DOWN
             if not task.has_ended and not is_reachable:
                 ended = objects.TaskStatus(
                     state=change.state, at=now, message=change.error, error=change.error
@@ -385,6 +385,17 @@ def _change_service(
         case DropService():
             if service.removing and not draft.tasks_of(service.id):
                 draft.drop_service(service.id)
+
+
+def is_gone(draft: Draft, task: objects.Task) -> bool:
+    """True when nothing of an unwanted task runs where it can be reached. On a node that is DOWN
+    something may; its agent ends every container that nobody assigns to it when it returns.
+    """
+    if task.is_wanted:
+        return False
+    node = draft.nodes.get(task.node_id)
+    is_reachable = node is not None and node.state != objects.NodeState.DOWN
+    return task.has_ended or task.status.state < TaskState.ASSIGNED or not is_reachable
 
 
 def is_network_used(draft: Draft, network: objects.Network) -> bool:

@@ -47,11 +47,15 @@ class SeeNode(_Command, frozen=True, kw_only=True, tag="see-node"):
 
 
 class LoseNode(_Command, frozen=True, kw_only=True, tag="lose-node"):
-    """The leader of `term` heard nothing of a node for too long."""
+    """The leader of `term` heard nothing of a node's agent for too long.
+
+    `state` is DOWN, or UNKNOWN while the node itself still answers: then its tasks run on.
+    """
 
     node_id: str
     term: int
     message: str
+    state: objects.NodeState = objects.NodeState.DOWN
 
 
 class ChangeNode(_Command, frozen=True, kw_only=True, tag="change-node"):

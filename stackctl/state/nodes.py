@@ -42,18 +42,24 @@ def see_node(draft: Draft, command: commands.SeeNode) -> None:
 
 
 def lose_node(draft: Draft, command: commands.LoseNode) -> None:
-    """The node is DOWN, if the one who says so is still the leader."""
+    """The node is DOWN or UNKNOWN, if the one who says so is still the leader.
+
+    An UNKNOWN node keeps its session's manager: its agent was connected and is expected back.
+    """
     if command.term != draft.term:
         raise Rejection("conflict", f"verdict of term {command.term} came in term {draft.term}")
     node = _find(draft, command.node_id)
-    if node.state != NodeState.DOWN:
+    if command.state not in (NodeState.DOWN, NodeState.UNKNOWN):
+        raise Rejection("input", f"a node is not lost by being {command.state.value}")
+    if node.state not in (NodeState.DOWN, command.state):
+        is_down = command.state == NodeState.DOWN
         draft.put_node(
             replace(
                 node,
-                state=NodeState.DOWN,
+                state=command.state,
                 state_message=command.message,
                 state_at=command.now,
-                session_manager_id="",
+                session_manager_id="" if is_down else node.session_manager_id,
             )
         )
 

@@ -259,7 +259,8 @@ def _desired(state: ClusterState, spec: specs.ServiceSpec) -> int:
     return sum(
         1
         for node in state.nodes.values()
-        if node.state == NodeState.READY
+        if node.state != NodeState.DOWN
+        and node.session_manager_id
         and node.availability == Availability.ACTIVE
         and all(constraints.is_met(constraint, node) for constraint in parsed)
     )
@@ -267,7 +268,7 @@ def _desired(state: ClusterState, spec: specs.ServiceSpec) -> int:
 
 def _is_reachable(state: ClusterState, node_id: str) -> bool:
     node = state.nodes.get(node_id)
-    return node is not None and node.state == NodeState.READY
+    return node is not None and node.state != NodeState.DOWN
 
 
 def _ports(ports: tuple[specs.PortSpec, ...]) -> tuple[api.PortView, ...]:

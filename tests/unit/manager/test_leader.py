@@ -13,7 +13,7 @@ from stackctl.model.objects import NodeState
 from stackctl.model.task_state import TaskState
 from stackctl.state import changes
 from stackctl.state.cluster import ClusterState
-from tests.manager_parts import Edges, running_edges, small_stack
+from tests.manager_parts import Edges, nobody_answers, running_edges, small_stack
 from tests.unit.manager.test_sessions import seen
 
 
@@ -117,7 +117,13 @@ async def test_a_manager_that_stood_still_judges_nobody(edges: Edges) -> None:
     clock = LeapingClock()
     liveness = edges.parts.liveness
     liveness.hear("w1", at=clock.at)
-    watch = NodeWatch(cluster=edges.parts.cluster, liveness=liveness, clock=clock, down_seconds=3.0)
+    watch = NodeWatch(
+        cluster=edges.parts.cluster,
+        liveness=liveness,
+        clock=clock,
+        down_seconds=3.0,
+        probe=nobody_answers,
+    )
     clock.leap = node_watch.LATE_SECONDS + 5.0
     watching = asyncio.create_task(watch.run(edges.parts.cluster.leadership.term))
     index = edges.parts.cluster.state.index

@@ -32,12 +32,22 @@ def test_a_node_is_silent_once_its_time_is_over() -> None:
     assert deadline == 13.0
 
 
-def test_only_nodes_that_are_ready_are_judged() -> None:
+def test_nodes_that_are_down_or_never_came_are_not_judged() -> None:
     liveness = Liveness(self_id="me")
-    for state in (NodeState.DOWN, NodeState.UNKNOWN):
-        assert silent(liveness, node("n1", state=state), now=100.0) == []
+    liveness.hear("n1", at=10.0)
+    assert silent(liveness, node("n1", state=NodeState.DOWN), now=100.0) == []
+    assert silent(liveness, node("n1", session="", state=NodeState.UNKNOWN), now=100.0) == []
     nodes = [node("n1", state=NodeState.DOWN)]
     assert liveness.next_deadline(nodes, now=0, down_seconds=DOWN_SECONDS) is None
+
+
+def test_a_node_whose_agent_is_waited_for_is_judged_again_and_again() -> None:
+    liveness = Liveness(self_id="me")
+    liveness.hear("n1", at=10.0)
+    waited_for = node("n1", state=NodeState.UNKNOWN)
+    assert silent(liveness, waited_for, now=13.0) == ["n1"]
+    assert silent(liveness, waited_for, now=14.0) == ["n1"]
+    assert liveness.silence_seconds("n1", now=14.0) == 4.0
 
 
 def test_a_node_that_was_never_heard_of_counts_from_the_first_look() -> None:
