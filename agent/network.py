@@ -99,7 +99,10 @@ class NodeNetwork:
             self._remove_leftovers(failures)
             self._ensure(assignment.networks, failures)
             with failures.collected():
-                firewall.ensure_accepted()
+                if assignment.ingress:
+                    firewall.ensure_accepted()
+                else:
+                    firewall.remove_accepted()
             with self._lock:
                 for network_id in ensured_before:
                     self._ensured.pop(network_id, None)

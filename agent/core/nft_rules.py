@@ -56,11 +56,13 @@ def render_removal() -> str:
 
 
 def render_ingress(assignment: AssignmentSet) -> str:
-    """The table of the node's own namespace."""
+    """The table of the node's own namespace; none at all when the node has nothing to do."""
     networks = sorted(assignment.networks, key=lambda network: network.id)
     ports = _ingress_ports(assignment)
     served = [port for port in ports if port.backends]
     refused = [port for port in ports if not port.backends]
+    if not networks and not ports:
+        return render_removal()
     parts = [_REPLACE, f"table ip {TABLE} {{\n", _loopback_guard(networks)]
     if served:
         parts += [_ingress_chain(port) for port in served]

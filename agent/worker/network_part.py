@@ -8,6 +8,7 @@ is in force is reported, so that the managers know which backends no node balanc
 import contextlib
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
@@ -18,6 +19,7 @@ from stackctl.errors import DriverFailure
 from stackctl.model.assignment import AssignmentSet, NetworkAssignment
 
 RETRY_SECONDS = 1.0
+REST_SECONDS_MAX = 0.2
 
 _log = logging.getLogger(__name__)
 
@@ -100,8 +102,12 @@ class NetworkPart:
                 self._wanted = None
                 if self._ending or assignment is None:
                     return
+            begun_at = time.monotonic()
             if not self._put_in_force(assignment):
                 self._try_again(assignment)
+            # While many tasks start, sets come faster than they can be applied. Resting as long as
+            # the last one took leaves half of the time to them, and the next one has more in it.
+            self._rest(min(time.monotonic() - begun_at, REST_SECONDS_MAX))
 
     def _put_in_force(self, assignment: AssignmentSet) -> bool:
         try:
@@ -141,6 +147,10 @@ class NetworkPart:
             # The rules may be in force though another part failed.
             self._on_applied(self._network.rules_index)
         return True
+
+    def _rest(self, seconds: float) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._ending, timeout=seconds)
 
     def _try_again(self, assignment: AssignmentSet) -> None:
         with self._changed:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from stackctl.core.endpoints import ingress_network_id, is_backend
 from stackctl.model import assignment, objects, specs
+from stackctl.model.objects import NodeState
 from stackctl.model.task_state import TaskState
 from stackctl.state.cluster import ClusterState
 from stackctl.state.queries import task_name
@@ -82,7 +83,7 @@ def _neighbours(
     data_addresses = {
         node.id: node.description.data_address
         for node in state.nodes.values()
-        if node.id != node_id and node.description.data_address
+        if node.id != node_id and node.description.data_address and node.state != NodeState.DOWN
     }
     for network_id in here:
         for other_id, gateway in state.networks[network_id].gateways.items():

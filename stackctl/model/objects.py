@@ -103,7 +103,7 @@ class Task(Model, frozen=True, kw_only=True):
     cause: str = ""  # in words, why it was created
     end_cause: str = ""  # in words, why it is to end
     released: bool = False  # no node balances to it any longer: its agent may stop it
-    created_version: int = 0  # log index that created it; orders the tasks of a slot (clocks differ)
+    created_version: int = 0  # log index that created it; orders a slot's tasks (clocks differ)
     version: int = 0
 
     @property

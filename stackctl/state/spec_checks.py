@@ -14,6 +14,12 @@ from stackctl.state.results import Rejection
 REPLICAS_MAX = 100_000  # one mistyped number must not fill the log and the memory of all managers
 PROTOCOLS = ("tcp", "udp", "sctp")
 PORT_LAST = 65535
+# What managers and overlay listen on; the mesh would take these over on every node.
+OWN_PORTS = {
+    (2477, "tcp"): "the managers' API",
+    (2478, "tcp"): "the managers' agreement",
+    (4789, "udp"): "the overlay",
+}
 SUBNET_PREFIX_MAX = 29  # smaller ones have no room for a gateway on each node beside tasks
 
 
@@ -24,6 +30,7 @@ def check_spec(spec: specs.StackSpec) -> None:
     _check_unique("config", (config.name for config in spec.configs))
     for network in spec.networks:
         _check_subnet(network)
+        _check_encryption(network)
     for service in spec.services:
         _check_service(spec, service)
 
@@ -58,6 +65,17 @@ def _check_subnet(network: specs.NetworkSpec) -> None:
             "input",
             f"network {network.name}: subnet {subnet} is too small",
             hint=f"use a prefix of at most /{SUBNET_PREFIX_MAX}",
+            exit_code=2,
+        )
+
+
+def _check_encryption(network: specs.NetworkSpec) -> None:
+    """Traffic that was to be encrypted must never travel in clear."""
+    if network.driver_options.get("encrypted", "false").lower() not in {"false", "0"}:
+        raise Rejection(
+            "input",
+            f"network {network.name}: encrypted overlays are not supported yet",
+            hint="remove the driver option, or keep this traffic on one node",
             exit_code=2,
         )
 
@@ -134,6 +152,13 @@ def _check_ports(stack: specs.StackSpec, service: specs.ServiceSpec) -> None:
         if not 1 <= port.target <= PORT_LAST or not 0 <= port.published <= PORT_LAST:
             raise _refused(
                 service.name, f"no port {port.published}:{port.target}; ports end at {PORT_LAST}"
+            )
+        owner = OWN_PORTS.get((port.published, port.protocol))
+        if owner is not None:
+            raise _refused(
+                service.name,
+                f"port {port.published}/{port.protocol} belongs to {owner} on every node",
+                hint="publish another port",
             )
     if not any(port.mode == specs.PortMode.INGRESS for port in service.ports):
         return

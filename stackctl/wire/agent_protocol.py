@@ -5,9 +5,11 @@ Every WebSocket message is one binary frame holding one msgpack-encoded union me
 node it is. The first frame is the agent's `Hello`, the answer `Welcome`. After that both sides send
 when they have something to say:
 
-    agent -> manager   Heartbeat every `heartbeat_period_seconds`; StatusReport when tasks change; Applied after an assignment's network part
-                       (overlay, DNS, VIP and ingress rules) is in force; Description when the node changes; LogChunk / StreamEnd
-    manager -> agent   AssignmentMessage when the node's assignment changes; HeartbeatAnswer; OpenLogs / Credit / CloseStream
+    agent -> manager   Heartbeat every `heartbeat_period_seconds`; StatusReport when tasks change;
+                       Applied once an assignment's network part (overlay, DNS, VIP and ingress
+                       rules) is in force; Description when the node changes; LogChunk, StreamEnd
+    manager -> agent   AssignmentMessage when the node's assignment changes; HeartbeatAnswer;
+                       OpenLogs, Credit, CloseStream
 
 Flow control: a stream (logs, later exec) may send only as many bytes as it has credit for; the
 receiver grants more as it consumes, so a log flood never delays an assignment. The initial credit
@@ -85,7 +87,7 @@ class Description(Frame, frozen=True, kw_only=True, tag="description"):
 
 
 class LogChunk(Frame, frozen=True, kw_only=True, tag="log-chunk"):
-    """One line (or piece of a line longer than 16 KiB) of a task's output; costs len(text) credit."""
+    """A line of a task's output, or a piece of one over 16 KiB; costs len(text) credit."""
 
     stream_id: int
     task_id: str

@@ -118,7 +118,7 @@ class PortView(Model, frozen=True, kw_only=True):
 class UpdateView(Model, frozen=True, kw_only=True):
     """Where a service's rolling update stands."""
 
-    state: str  # updating | paused | completed | rollback_started | rollback_paused | rollback_completed
+    state: str  # a value of stackctl.model.objects.UpdateState
     message: str
     started_at: float
     completed_at: float = 0
@@ -161,7 +161,7 @@ class ScaleRequest(StrictModel, frozen=True, kw_only=True):
 
 
 class TaskView(Model, frozen=True, kw_only=True):
-    """One task. `is_current` is false for history: tasks that are no longer wanted or have ended."""
+    """One task. `is_current` is false for history: no longer wanted, or ended."""
 
     id: str
     name: str
