@@ -72,6 +72,7 @@ class NetworkPart:
         self._changed = threading.Condition()
         self._wanted: AssignmentSet | None = None
         self._kept: AssignmentSet | None = None
+        self._made: tuple[NetworkAssignment, ...] | None = None  # the engine has these
         self._ending = False
 
     def start(self) -> None:
@@ -123,11 +124,15 @@ class NetworkPart:
         return is_complete
 
     def _make_networks(self, assignment: AssignmentSet) -> bool:
+        if assignment.networks == self._made:
+            return True  # applying looks after those that are there already
+        self._made = None
         try:
             self._on_networks(self._network.ensure_networks(assignment.networks))
         except DriverFailure as failure:
             _log.warning("networks of assignment %d: %s", assignment.index, failure.reason)
         else:
+            self._made = assignment.networks
             return True
         # One network that cannot be made must not keep tasks from the others.
         names: dict[str, str] = {}
