@@ -26,7 +26,7 @@ from agent.core.actions import (
     StartContainer,
     Unavailable,
 )
-from agent.core.observed import Container
+from agent.core.observed import Container, ContainerState
 from agent.drivers.config_files import ConfigFiles
 from agent.drivers.engine import Engine, ImageMissing
 from stackctl.errors import DriverFailure, TemporaryFailure
@@ -76,6 +76,8 @@ class Execution:
         sentence = _sentence(action, assignment)
         _log.info("%s", sentence)
         try:
+            if isinstance(action, CreateContainer):
+                return self._create(action, assignment, engine_networks)
             outcome = self._do(action, assignment, engine_networks)
         except ImageMissing as failure:
             outcome = ImageAbsent(reason=failure.reason)
@@ -101,8 +103,6 @@ class Execution:
         self, action: Action, assignment: AssignmentSet, engine_networks: Mapping[str, str]
     ) -> Outcome:
         match action:
-            case CreateContainer():
-                return self._create(action, assignment, engine_networks)
             case ConnectNetwork():
                 self._connect(action, assignment, engine_networks)
             case StartContainer():
@@ -125,10 +125,10 @@ class Execution:
         action: CreateContainer,
         assignment: AssignmentSet,
         engine_networks: Mapping[str, str],
-    ) -> Outcome:
+    ) -> tuple[Outcome, Seen | None]:
         task = _task_of(action, assignment)
         if task is None:
-            return Refused(reason="the task is no longer assigned to this node")
+            return Refused(reason="the task is no longer assigned to this node"), None
         configs = _configs_of(task, assignment)
         networks = _networks_of(task, assignment, engine_networks)
         place = container_config.ContainerPlace(
@@ -144,7 +144,16 @@ class Execution:
         )
         name = observed.container_name(task.name, task.id)
         body = container_config.container_body(task, place)
-        return Done(container_id=self._engine.create(name, body))
+        container_id = self._engine.create(name, body)
+        # What it is like is known without asking, as far as it matters before its start.
+        created = Container(
+            id=container_id,
+            name=name,
+            task_id=task.id,
+            state=ContainerState.CREATED,
+            networks=tuple(sorted(body["NetworkingConfig"]["EndpointsConfig"])),
+        )
+        return Done(container_id=container_id), Seen(container=created)
 
     def _connect(
         self,
@@ -167,10 +176,8 @@ class Execution:
 
     def _look_after(self, action: Action, outcome: Outcome) -> Seen | None:
         match action:
-            case PullImage() | ProbeHealth():
+            case PullImage() | ProbeHealth() | CreateContainer():
                 return None
-            case CreateContainer():
-                return self.look(outcome.container_id) if isinstance(outcome, Done) else None
             case SignalContainer() if isinstance(outcome, Done):
                 # Its end comes as an event; at this moment it would mostly still be up.
                 return None
