@@ -52,6 +52,12 @@ class Decisions:
             self._slots[service_id] = built
         return built[1]
 
+    def tasks(self, service_id: str) -> list[objects.Task]:
+        """The tasks of a service by slot and age: decisions come in the same order wherever they
+        are made, which a map's own order does not give.
+        """
+        return [task for slot in self.slots(service_id).values() for task in slot.tasks]
+
     def wake(self, service_id: str, at: float) -> None:
         """The service must be looked at again at that time, even if nothing happens."""
         self.wakes[service_id] = min(at, self.wakes.get(service_id, at))

@@ -39,7 +39,7 @@ def ingress_network_id(state: ClusterState | Draft, service: objects.Service) ->
 def release_tasks(decisions: Decisions, services: Iterable[objects.Service]) -> None:
     """Lets agents stop the tasks that nobody balances to any longer."""
     for service in services:
-        for task in list(decisions.draft.tasks_of(service.id).values()):
+        for task in decisions.tasks(service.id):
             if task.is_wanted or task.has_ended or task.released:
                 continue
             if task.status.state < TaskState.ASSIGNED:

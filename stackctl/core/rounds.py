@@ -7,6 +7,7 @@ node) is left to the next, which the events of this one call for.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import TypeVar
 
 import msgspec
 
@@ -25,6 +26,8 @@ from stackctl.state.changes import (
     is_network_used,
 )
 from stackctl.state.cluster import ClusterState
+
+Named = TypeVar("Named", objects.Network, objects.Config, objects.Stack)
 
 
 class Round(msgspec.Struct, frozen=True):
@@ -87,15 +90,19 @@ def _orchestrate(decisions: Decisions, service: objects.Service) -> None:
 def _sweep(decisions: Decisions) -> None:
     """Drops removed networks, contents and stacks that nothing is left of."""
     draft = decisions.draft
-    for network in list(draft.networks.values()):
+    for network in _by_name(draft.networks.values()):
         if network.removing and not is_network_used(draft, network):
             decisions.do(DropNetwork(network_id=network.id))
-    for config in list(draft.configs.values()):
+    for config in _by_name(draft.configs.values()):
         if is_config_unused(draft, config):
             decisions.do(DropConfig(config_id=config.id))
-    for stack in list(draft.stacks.values()):
+    for stack in _by_name(draft.stacks.values()):
         if stack.removing and not _has_anything(decisions, stack.name):
             decisions.do(DropStack(name=stack.name))
+
+
+def _by_name(held: Iterable[Named]) -> list[Named]:
+    return sorted(held, key=lambda item: item.name)
 
 
 def _has_anything(decisions: Decisions, stack_name: str) -> bool:

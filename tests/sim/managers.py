@@ -32,7 +32,9 @@ DOWN_SECONDS = 3.0
 PUSH_SECONDS = 0.005
 WATCH_SECONDS = 0.5
 ROUNDS_WITHOUT_PAUSE_MAX = 300  # more within one second means that rounds cause rounds
+COMPARE_EVERY = 20  # entries; comparing costs more than applying
 SNAPSHOT_EVERY = 200
+RELEVANCE_EVERY = 5
 
 
 class BrokenInvariant(AssertionError):
@@ -126,8 +128,8 @@ class SimulatedManagers:
         ]
         if applied.result.error is not None and applied.events:
             faults.append("a refused command left events")
-        if self._second != applied.state:
-            faults.append("two managers applied the same entry to different states")
+        if self.entries % COMPARE_EVERY == 0 and self._second != applied.state:
+            faults.append("two managers applied the same entries to different states")
         if self.entries % SNAPSHOT_EVERY == 0:
             self._second = snapshot.decode_state(list(snapshot.encode_state(applied.state)))
             if self._second != applied.state:
@@ -187,7 +189,8 @@ class SimulatedManagers:
             elif affected.all_nodes or node_id in affected.node_ids:
                 self._push_soon(node_id, session)
             else:
-                self._check_is_unaffected(before, applied.state, node_id)
+                if self.entries % RELEVANCE_EVERY == 0:
+                    self._check_is_unaffected(before, applied.state, node_id)
                 if not session.is_dirty:
                     session.feed.is_unchanged_at(applied.state.index)
                     self.liveness.acknowledge(node_id, session.feed.acknowledged_index)

@@ -45,7 +45,7 @@ def allocate_gateways(decisions: Decisions) -> None:
     """
     pools = AddressPools(decisions)
     needed = _nodes_by_network(decisions)
-    for network in list(decisions.draft.networks.values()):
+    for network in sorted(decisions.draft.networks.values(), key=lambda item: item.name):
         if not network.subnet:
             continue
         nodes = needed.get(network.id, set())

@@ -8,7 +8,7 @@ forgotten at once, because an agent ends every container that nobody assigns to 
 from stackctl.core.decisions import Decisions
 from stackctl.model import objects
 from stackctl.model.task_state import TaskState
-from stackctl.state.changes import DropService, DropTask, EndTask, ForgetRevisions
+from stackctl.state.changes import DropService, DropTask, EndTask, ForgetRevisions, is_gone
 
 HISTORY_LIMIT = 5
 ORPHANED_AFTER_SECONDS = 24 * 3600.0
@@ -16,10 +16,11 @@ ORPHANED_AFTER_SECONDS = 24 * 3600.0
 
 def reap(decisions: Decisions, service: objects.Service) -> None:
     """Drops what nobody needs of one service."""
-    for task in list(decisions.draft.tasks_of(service.id).values()):
+    for task in decisions.tasks(service.id):
         if not task.is_wanted:
             _orphan(decisions, task)
-            if _is_gone(decisions, task):
+            is_history = task.desired_state < TaskState.REMOVE and bool(task.node_id)
+            if not is_history and is_gone(decisions.draft, task):
                 decisions.do(DropTask(task_id=task.id))
     _trim_history(decisions, service)
     tasks = decisions.draft.tasks_of(service.id)
@@ -45,14 +46,6 @@ def _orphan(decisions: Decisions, task: objects.Task) -> None:
                 error=f"node {node.hostname} has been down for a day",
             )
         )
-
-
-def _is_gone(decisions: Decisions, task: objects.Task) -> bool:
-    if task.status.state < TaskState.ASSIGNED:
-        return True
-    if task.desired_state < TaskState.REMOVE:
-        return False
-    return task.has_ended or not decisions.is_on_live_node(task)
 
 
 def _trim_history(decisions: Decisions, service: objects.Service) -> None:

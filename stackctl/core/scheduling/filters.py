@@ -95,7 +95,9 @@ def first_refusal(room: NodeRoom, demand: Demand, tasks_of_service: int) -> str:
 def explain(refusals: Iterable[str]) -> str:
     """`no suitable node (insufficient resources on 2 nodes; …)`, most frequent reason first."""
     counts = Counter(refusal for refusal in refusals if refusal)
-    reasons = [_WORDS[name](count) for name, count in counts.most_common()]
+    in_filter_order = [(name, counts[name]) for name in _WORDS if counts[name]]
+    by_frequency = sorted(in_filter_order, key=lambda item: -item[1])
+    reasons = [_WORDS[name](count) for name, count in by_frequency]
     return f"no suitable node ({'; '.join(reasons)})" if reasons else "no suitable node"
 
 

@@ -132,8 +132,9 @@ class _Placement:
             heapq.heappop(heap)
         return None
 
-    def _leaf_rank(self, leaf: Leaf) -> tuple[int, ...]:
-        return tuple(self._branches[leaf[:depth]] for depth in range(1, len(leaf) + 1))
+    def _leaf_rank(self, leaf: Leaf) -> tuple[tuple[int, ...], Leaf]:
+        counts = tuple(self._branches[leaf[:depth]] for depth in range(1, len(leaf) + 1))
+        return (counts, leaf)
 
     def _rank(self, room: NodeRoom) -> Rank:
         node = room.node

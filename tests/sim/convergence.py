@@ -1,0 +1,186 @@
+"""What a cluster must have come to, once nothing disturbs it any longer."""
+
+from collections.abc import Sequence
+
+from stackctl.core.orchestration.slots import ended_by_itself, slots_of
+from stackctl.core.scheduling import capacity, filters
+from stackctl.core.scheduling.tally import Tally
+from stackctl.model import constraints, objects, specs
+from stackctl.model.objects import Availability, NodeState, UpdateState
+from stackctl.model.task_state import TaskState
+from stackctl.state import revisions
+from stackctl.state.cluster import Draft
+from tests.sim.world import World
+
+MOVING = (UpdateState.UPDATING, UpdateState.ROLLBACK_STARTED)
+PAUSED = (UpdateState.PAUSED, UpdateState.ROLLBACK_PAUSED)
+
+
+def check_settled(world: World) -> None:
+    """Whatever was asked last is so, or cannot be so and says why."""
+    faults = [*_node_faults(world), *_container_faults(world)]
+    for service in world.state.services.values():
+        faults.extend(_slot_faults(world, service))
+    faults.extend(f"stack {name} never went" for name in _removing(world))
+    assert not faults, "not settled: " + "; ".join(faults)
+
+
+def check_asked(world: World, asked: Sequence[object]) -> None:
+    """Exactly the asked stacks run, every task of the current revision, evenly spread."""
+    check_settled(world)
+    state = world.state
+    wanted = {
+        service.name: service
+        for stack in asked
+        if isinstance(stack, specs.StackSpec)
+        for service in stack.services
+    }
+    assert set(state.service_ids) == set(wanted), "other services than asked for"
+    faults = []
+    for name, spec in wanted.items():
+        service = state.services[state.service_ids[name]]
+        current = [
+            task
+            for task in state.tasks_of(service.id).values()
+            if task.is_wanted and task.status.state == TaskState.RUNNING
+        ]
+        number = len(world.nodes) if spec.mode == specs.Mode.GLOBAL else spec.replicas
+        if len(current) != number:
+            faults.append(f"{name}: {len(current)} of {number} run")
+        if any(task.revision != service.revision for task in current):
+            faults.append(f"{name}: tasks of an old revision run")
+        status = service.update_status
+        if status is not None and status.state in (*MOVING, *PAUSED):
+            faults.append(f"{name}: its update is {status.state}: {status.message}")
+    assert not faults, "; ".join(faults)
+
+
+def check_gone(world: World) -> None:
+    """After the removal of all stacks nothing is left anywhere."""
+    state = world.state
+    left = [
+        *(f"stack {name}" for name in state.stacks),
+        *(f"service {item.name}" for item in state.services.values()),
+        *(f"network {item.name}" for item in state.networks.values()),
+        *(f"config {item.name}" for item in state.configs.values()),
+        *(f"task {task_id}" for task_id in state.tasks),
+        *(
+            f"container {container.name} on {node.hostname}"
+            for node in world.nodes.values()
+            for container in node.engine.containers.values()
+        ),
+        *(
+            f"record {key} on {node.hostname}"
+            for node in world.nodes.values()
+            for key in node.records
+        ),
+    ]
+    assert not left, "left behind: " + ", ".join(left)
+
+
+def _removing(world: World) -> list[str]:
+    return [
+        *(stack.name for stack in world.state.stacks.values() if stack.removing),
+        *(service.name for service in world.state.services.values() if service.removing),
+    ]
+
+
+def _node_faults(world: World) -> list[str]:
+    return [
+        f"node {node.hostname} is {node.state.value}"
+        for node in world.state.nodes.values()
+        if node.state != NodeState.READY
+    ]
+
+
+def _container_faults(world: World) -> list[str]:
+    """What runs is wanted, and what is said to run does run."""
+    faults = []
+    for node in world.nodes.values():
+        running = {name.rpartition(".")[2] for name in node.running()}
+        said = {
+            task.id: task
+            for task in world.state.tasks_on(node.id).values()
+            if task.status.state == TaskState.RUNNING
+        }
+        for task_id in running:
+            task = world.state.tasks.get(task_id)
+            if task is None or (task.has_ended and task_id not in said):
+                faults.append(f"{node.hostname} runs {task_id}, which nobody wants")
+        # A crash of a moment ago may be on its way to the managers.
+        faults.extend(
+            f"task {task_id} does not run on {node.hostname} although it is said to"
+            for task_id, task in said.items()
+            if task_id not in running and world.timeline.now - task.status.at > 10
+        )
+        faults.extend(
+            f"task {task.id} was told to stop {world.timeline.now - task.desired_at:.0f} s ago"
+            for task in said.values()
+            if not task.is_wanted and world.timeline.now - task.desired_at > 40
+        )
+    return faults
+
+
+def _slot_faults(world: World, service: objects.Service) -> list[str]:
+    slots = {
+        key: slot
+        for key, slot in slots_of(world.state.tasks_of(service.id).values()).items()
+        if slot.is_present
+    }
+    faults = []
+    if service.spec.mode == specs.Mode.REPLICATED:
+        if len(slots) != service.spec.replicas:
+            faults.append(f"{service.name} has slots {list(slots)} of {service.spec.replicas}")
+    else:
+        missing = [key for key in _eligible(world, service) if key not in slots]
+        faults.extend(f"{service.name} has no task on {key}" for key in missing)
+    status = service.update_status
+    is_paused = status is not None and status.state in PAUSED
+    is_moving = status is not None and status.state in MOVING
+    for key, slot in slots.items():
+        where = f"{service.name}.{key}"
+        now = world.timeline.now
+        if not slot.live:
+            may_rest = ended_by_itself(slot.latest) or service.spec.mode == specs.Mode.GLOBAL
+            if not may_rest:
+                faults.append(f"{where} is empty after {slot.latest.status.state.name}")
+            continue
+        newest = slot.live[-1]
+        is_old = now - newest.created_at > 60
+        if newest.status.state < TaskState.ASSIGNED:
+            if not newest.status.error and is_old:
+                faults.append(f"{where} waits without a reason")
+            elif is_old and _fits_somewhere(world, service, newest):
+                faults.append(f"{where} waits although it fits: {newest.status.error}")
+        elif newest.status.state < TaskState.RUNNING and is_old:
+            faults.append(f"{where} is {newest.status.state.name} for a minute")
+        elif len(slot.live) > 1 and is_old and newest.status.state == TaskState.RUNNING:
+            faults.append(f"{where} has {len(slot.live)} live tasks")
+        was_tried = slot.latest.revision == service.revision and ended_by_itself(slot.latest)
+        if newest.revision != service.revision and not (is_paused or is_moving or was_tried):
+            faults.append(f"{where} has revision {newest.revision} of {service.revision}")
+    return faults
+
+
+def _eligible(world: World, service: objects.Service) -> list[str]:
+    parsed = [constraints.parse(text) for text in service.spec.task.placement.constraints]
+    return [
+        node.id
+        for node in world.state.nodes.values()
+        if node.availability == Availability.ACTIVE
+        and all(constraints.is_met(constraint, node) for constraint in parsed)
+    ]
+
+
+def _fits_somewhere(world: World, service: objects.Service, task: objects.Task) -> bool:
+    draft = Draft(world.state, index=world.state.index + 1, term=world.state.term)
+    spec = service.task_specs[task.revision]
+    if task.status.state < TaskState.PENDING:
+        return False
+    demand = filters.demand_of(spec, revisions.host_ports(service.spec))
+    tally = Tally(world.state.tasks_of(service.id).values(), now=world.timeline.now)
+    return any(
+        not filters.first_refusal(room, demand, tally.tasks[room.node.id])
+        for room in capacity.rooms(draft).values()
+        if task.node_id in ("", room.node.id)
+    )
