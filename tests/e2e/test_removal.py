@@ -20,11 +20,20 @@ def test_stack_rm_leaves_nothing_of_the_stack_and_everything_else(
     lab.run("stack", "rm", "juergenapp")
     assert lab.rows("stack", "ls") == []
     for node in lab.nodes():
-        eventually(lambda node=node: _left_overs(lab, node) == [], timeout_seconds=20)
+        _await_nothing_left(lab, node)
     assert {node: _bystanders(lab, node) for node in lab.nodes()} == bystanders
     for node in lab.nodes():
         lab.docker(node, "rm", "-f", "bystander")
         lab.docker(node, "network", "rm", "bystanders")
+
+
+def _await_nothing_left(lab: LabCluster, node: str) -> None:
+    def is_clean() -> bool:
+        left_overs = _left_overs(lab, node)
+        assert left_overs == [], f"{node}: {left_overs}"
+        return True
+
+    eventually(is_clean, timeout_seconds=20)
 
 
 def _have_bystanders(lab: LabCluster, node: str) -> None:
