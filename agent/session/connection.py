@@ -96,10 +96,8 @@ class Connection:
     async def run(self) -> None:
         """Work until the connection ends. Raises LinkFailure or one of its kin."""
         loop = asyncio.get_running_loop()
-        number = self._outbox.connect(
-            lambda: loop.call_soon_threadsafe(self._news.set), self._tasks.reports()
-        )
-        self._news.set()
+        number = self._outbox.connect(lambda: loop.call_soon_threadsafe(self._news.set))
+        self._outbox.put_all_reports(self._tasks.reports())
         logs = self._make_logs(number)
         jobs = [
             asyncio.create_task(job) for job in (self._receive(logs), self._send(), self._beat())

@@ -36,15 +36,24 @@ class Outbox:
         self._on_news: Callable[[], object] | None = None
         self._connection = 0  # counts connections, so that old log streams find theirs is gone
 
-    def connect(self, on_news: Callable[[], object], reports: tuple[TaskReport, ...]) -> int:
-        """A connection begins: all statuses go again. Returns its number, for log frames."""
+    def connect(self, on_news: Callable[[], object]) -> int:
+        """A connection begins, with nothing to send yet. Returns its number, for log frames."""
         with self._changed:
             self._on_news = on_news
             self._logs.clear()
-            self._statuses = {report.task_id: report.status for report in reports}
+            self._statuses = {}
             self._connection += 1
             self._changed.notify_all()
             return self._connection
+
+    def put_all_reports(self, reports: tuple[TaskReport, ...]) -> None:
+        """All statuses go again; what was reported since they were collected is newer."""
+        with self._changed:
+            for report in reports:
+                waiting = self._statuses.get(report.task_id)
+                if waiting is None or waiting.state < report.status.state:
+                    self._statuses[report.task_id] = report.status
+        self._tell()
 
     def disconnect(self) -> None:
         """The connection is over: nothing is to be sent until the next one."""

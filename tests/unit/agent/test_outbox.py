@@ -18,7 +18,7 @@ def chunk(number: int) -> LogChunk:
 
 def test_only_the_newest_status_of_a_task_waits() -> None:
     outbox = Outbox()
-    outbox.connect(lambda: None, ())
+    outbox.connect(lambda: None)
     outbox.put_report(report("t1", TaskState.STARTING))
     outbox.put_report(report("t1", TaskState.RUNNING))
     outbox.put_report(report("t1", TaskState.PREPARING))
@@ -32,13 +32,24 @@ def test_only_the_newest_status_of_a_task_waits() -> None:
 def test_connection_begins_with_all_statuses() -> None:
     outbox = Outbox()
     outbox.put_report(report("gone", TaskState.FAILED))
-    outbox.connect(lambda: None, (report("t1", TaskState.RUNNING),))
+    outbox.connect(lambda: None)
+    outbox.put_all_reports((report("t1", TaskState.RUNNING),))
     assert outbox.take() == [StatusReport(reports=(report("t1", TaskState.RUNNING),))]
+
+
+def test_status_reported_while_all_were_collected_is_newer() -> None:
+    outbox = Outbox()
+    outbox.connect(lambda: None)
+    outbox.put_report(report("t1", TaskState.FAILED))
+    outbox.put_all_reports((report("t1", TaskState.RUNNING), report("t2", TaskState.READY)))
+    assert outbox.take() == [
+        StatusReport(reports=(report("t1", TaskState.FAILED), report("t2", TaskState.READY)))
+    ]
 
 
 def test_applied_index_is_urgent_and_goes_first() -> None:
     outbox = Outbox()
-    outbox.connect(lambda: None, ())
+    outbox.connect(lambda: None)
     outbox.put_report(report("t1", TaskState.RUNNING))
     assert not outbox.has_urgent()
     outbox.put_applied(4)
@@ -52,14 +63,14 @@ def test_news_wakes_the_connection() -> None:
     outbox = Outbox()
     woken: list[int] = []
     outbox.put_applied(1)
-    outbox.connect(lambda: woken.append(1), ())
+    outbox.connect(lambda: woken.append(1))
     outbox.put_applied(2)
     assert woken == [1]
 
 
 def test_flood_of_output_waits_for_room() -> None:
     outbox = Outbox()
-    connection = outbox.connect(lambda: None, ())
+    connection = outbox.connect(lambda: None)
     for number in range(LOG_FRAMES_MAX):
         assert outbox.put_log(chunk(number), connection=connection)
     results: list[bool] = []
@@ -76,7 +87,7 @@ def test_flood_of_output_waits_for_room() -> None:
 
 def test_log_stream_of_a_lost_connection_is_told_so() -> None:
     outbox = Outbox()
-    connection = outbox.connect(lambda: None, ())
+    connection = outbox.connect(lambda: None)
     outbox.disconnect()
     assert outbox.put_log(chunk(1), connection=connection) is False
     assert outbox.take() == []
