@@ -6,6 +6,7 @@ anew with less memory makes it true without anybody's fault. Tests and the simul
 after every entry; a sentence in the list is a bug of ours, never of a user.
 """
 
+import functools
 import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -202,13 +203,14 @@ def _address_faults(state: ClusterState) -> Iterator[str]:
         if found is None:
             if any(name.startswith("task") for name in names):
                 yield f"{names[0]} has an address on network {network_id}, which is not there"
-        elif not _is_usable(IPv4Network(found.subnet), address):
+        elif not _is_usable(found.subnet, address):
             yield f"{names[0]} has {address}, which is no address of {found.name}"
 
 
-def _is_usable(subnet: IPv4Network, address: str) -> bool:
-    parsed = IPv4Address(address)
-    return parsed in subnet and parsed not in (subnet.network_address, subnet.broadcast_address)
+@functools.lru_cache(maxsize=4096)  # the same addresses are looked at after every entry
+def _is_usable(subnet: str, address: str) -> bool:
+    network, parsed = IPv4Network(subnet), IPv4Address(address)
+    return parsed in network and parsed not in (network.network_address, network.broadcast_address)
 
 
 def _port_faults(state: ClusterState) -> Iterator[str]:

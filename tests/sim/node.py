@@ -93,6 +93,8 @@ class SimulatedNode:
         self._life = 0  # counts starts of the agent; what an earlier life began is not its own
         self._is_confirmed = False
         self._networks: dict[str, str] = {}
+        self._seen: dict[str, Container] = {}  # by task id
+        self._events = self.engine.events({})
         self._busy: dict[str, actions.Action] = {}
         self._probing: set[str] = set()
         self._pulling: set[str] = set()
@@ -181,6 +183,7 @@ class SimulatedNode:
         self._probing.clear()
         self._pulling.clear()
         self._looks_at = None
+        self._look_at_everything()
 
     def _look_at(self, time: float) -> None:
         if self._looks_at is not None and self._looks_at <= time:
@@ -222,12 +225,21 @@ class SimulatedNode:
                 self._look_at(time)
 
     def _containers(self) -> dict[str, Container]:
-        found = {}
+        self.engine.advance()
+        for event in self._events.pending():
+            self._see(event.task_id, self.engine.inspect(event.container_id))
+        return dict(self._seen)
+
+    def _see(self, task_id: str, container: Container | None) -> None:
+        if container is None:
+            self._seen.pop(task_id, None)
+        else:
+            self._seen[task_id] = container
+
+    def _look_at_everything(self) -> None:
+        self._seen.clear()
         for summary in self.engine.list_containers({LABEL_NODE_ID: self.id}):
-            container = self.engine.inspect(summary.id)
-            if container is not None:
-                found[container.task_id] = container
-        return found
+            self._see(summary.task_id, self.engine.inspect(summary.id))
 
     def _next_end(self) -> float | None:
         """When a program will end by itself next."""
@@ -251,7 +263,9 @@ class SimulatedNode:
     def _finish(self, action: actions.Action, life: int) -> None:
         if life != self._life or not self.is_powered:
             return
-        outcome, _ = self._execution.perform(action, self.assignment, self._networks)
+        outcome, seen = self._execution.perform(action, self.assignment, self._networks)
+        if seen is not None:
+            self._see(action.task_id, seen.container)
         now = self._timeline.now
         if isinstance(action, actions.PullImage):
             self._pulling.discard(action.image)
