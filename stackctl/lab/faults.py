@@ -34,8 +34,9 @@ def resume(node: NodePlan) -> None:
     hierarchies = cgroups.read_hierarchies()
     with record.locked(node.directory):
         if cgroups.is_frozen(hierarchies, node.cgroup):
-            cgroups.thaw(hierarchies, node.cgroup)
+            # The link first: the first thing that the node says after its sleep must be heard.
             links.set_link(node, up=True)
+            cgroups.thaw(hierarchies, node.cgroup)
 
 
 def cut(node: NodePlan) -> None:
