@@ -198,7 +198,7 @@ def decode_agent_frame(data: bytes) -> AgentFrame:
     """A frame that an agent sent. Raises ProtocolError."""
     try:
         return _decode_agent.decode(data)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as error:
         raise ProtocolError(f"not a frame of an agent: {error}") from error
 
 
@@ -206,7 +206,7 @@ def decode_manager_frame(data: bytes) -> ManagerFrame:
     """A frame that a manager sent. Raises ProtocolError."""
     try:
         return _decode_manager.decode(data)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as error:
         raise ProtocolError(f"not a frame of a manager: {error}") from error
 
 

@@ -15,6 +15,9 @@ class Undecodable(ValueError):
     """Bytes that do not hold what they should; the message names the path and the reason."""
 
 
+# Recursion: nothing of ours nests deeply, but what arrives may.
+_UNREADABLE = (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError)
+
 _pack = msgspec.msgpack.Encoder()
 
 
@@ -27,7 +30,7 @@ def unpack(data: bytes, kind: type[T]) -> T:
     """The struct of `kind` in msgpack bytes. Raises Undecodable."""
     try:
         return msgspec.msgpack.decode(data, type=kind)
-    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         raise Undecodable(str(error)) from error
 
 
@@ -40,5 +43,5 @@ def from_json(data: bytes, kind: type[T]) -> T:
     """The struct of `kind` in JSON bytes. Raises Undecodable."""
     try:
         return msgspec.json.decode(data, type=kind)
-    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         raise Undecodable(str(error)) from error
