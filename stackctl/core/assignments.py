@@ -21,7 +21,9 @@ def assignment_for(state: ClusterState, node_id: str, *, term: int) -> assignmen
         task for task in state.tasks_on(node_id).values() if task.status.state >= TaskState.ASSIGNED
     ]
     networks = [network for network in state.networks.values() if node_id in network.gateways]
-    attached = {key for task in tasks if not task.has_ended for key in task.addresses}
+    # A network without a gateway of this node is not here yet, and neither are its names.
+    here = {network.id for network in networks}
+    attached = {key for task in tasks if not task.has_ended for key in task.addresses} & here
     hostname = node.hostname if node is not None else ""
     return assignment.AssignmentSet(
         node_id=node_id,
