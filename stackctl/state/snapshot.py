@@ -71,7 +71,13 @@ def decode_state(chunks: Iterable[bytes]) -> ClusterState:
             loaded[part.kind].extend(_DECODERS[part.kind].decode(part.objects))
     except StopIteration as error:
         raise DamagedSnapshot("snapshot without a header") from error
-    except (msgspec.DecodeError, msgspec.ValidationError, KeyError) as error:
+    except (
+        msgspec.DecodeError,
+        msgspec.ValidationError,
+        UnicodeDecodeError,
+        RecursionError,
+        KeyError,
+    ) as error:
         raise DamagedSnapshot(str(error)) from error
     return _rebuild(header, loaded)
 
