@@ -208,8 +208,16 @@ class Bench:
                 return
         raise AssertionError("nodes and rounds go on answering each other")
 
+    def acknowledge(self) -> None:
+        """Every node that is READY has the newest assignment in force."""
+        for node in self.state.nodes.values():
+            if node.state == objects.NodeState.READY:
+                self.acknowledged[node.id] = self.state.index
+
     def _obey_once(self) -> bool:
         before = self.state
+        self.acknowledge()
+        self.settle()
         for task in sorted(self.state.tasks.values(), key=lambda task: task.id):
             node = self.state.nodes.get(task.node_id)
             if node is None or node.state != objects.NodeState.READY or task.has_ended:
@@ -221,9 +229,7 @@ class Bench:
                     self.report(task, TaskState.SHUTDOWN)
                 continue
             self.report(task, min(TaskState.RUNNING, task.desired_state))
-        return any(
-            task.status != before.tasks[task.id].status for task in self.state.tasks.values()
-        )
+        return any(task != before.tasks.get(task.id) for task in self.state.tasks.values())
 
     def wait(self, seconds: float) -> None:
         """Time passes; nothing else."""
