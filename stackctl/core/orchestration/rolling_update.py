@@ -120,7 +120,8 @@ def _catch_up(
     dirty = [
         slot
         for slot in slots.values()
-        if is_dirty(service, slot) and _next_attempt(service, slot) <= decisions.now
+        if is_dirty(service, slot)
+        and _next_attempt(service, slot, now=decisions.now) <= decisions.now
     ]
     if not dirty:
         return
@@ -147,7 +148,7 @@ def _begin_slots(
     for slot in slots.values():
         if is_dirty(service, slot):
             continue
-        done_at = _done_at(service, policy, status, slot)
+        done_at = _done_at(decisions, service, policy, slot)
         if done_at is None:
             under_way += 1
         elif done_at > decisions.now:
@@ -155,7 +156,7 @@ def _begin_slots(
             decisions.wake(service.id, done_at)
         elif done_at > status.started_at:
             next_at = max(next_at, done_at + policy.delay_seconds)
-    attempts = {slot.key: _next_attempt(service, slot) for slot in dirty}
+    attempts = {slot.key: _next_attempt(service, slot, now=decisions.now) for slot in dirty}
     open_slots = [slot for slot in dirty if attempts[slot.key] != NEVER]
     if not open_slots:
         if under_way == 0:
@@ -178,14 +179,14 @@ def _begin_slots(
             decisions.wake(service.id, at)
 
 
-def _next_attempt(service: objects.Service, slot: Slot) -> float:
+def _next_attempt(service: objects.Service, slot: Slot, *, now: float) -> float:
     """When a slot without a live task of the current revision may get its next one: 0 when none was
     tried, after one that failed when the restart policy says, which may be NEVER.
     """
     last = slot.latest
     if last.revision != service.revision or not ended_by_itself(last):
         return 0.0
-    verdict = restarts.decide_restart(slot, service.spec.task.restart)
+    verdict = restarts.decide_restart(slot, service.spec.task.restart, now=now)
     return NEVER if isinstance(verdict, restarts.Spent) else verdict.at
 
 
@@ -216,15 +217,19 @@ def _cause(service: objects.Service) -> str:
 
 
 def _done_at(
-    service: objects.Service, policy: specs.UpdatePolicy, status: UpdateStatus, slot: Slot
+    decisions: Decisions, service: objects.Service, policy: specs.UpdatePolicy, slot: Slot
 ) -> float | None:
     """When a slot that is not dirty is done (perhaps in the future), or None while that is not
     known.
     """
+    status = service.update_status
+    if status is None:
+        return None
     if str(slot.key) in status.failed_slots:
         return status.failed_at
     if not slot.live:
-        return slot.latest.status.at if _next_attempt(service, slot) == NEVER else None
+        is_spent = _next_attempt(service, slot, now=decisions.now) == NEVER
+        return slot.latest.status.at if is_spent else None
     newest = slot.live[-1]
     if newest.status.state != TaskState.RUNNING:
         return None

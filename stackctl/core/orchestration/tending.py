@@ -111,7 +111,9 @@ def close_ended(decisions: Decisions, service: objects.Service, slot: Slot) -> N
         if task.has_ended and task.is_wanted:
             cause = restarts.describe_end(task)
             if not slot.live and task.id == slot.latest.id and ended_by_itself(task):
-                verdict = restarts.decide_restart(slot, service.spec.task.restart)
+                verdict = restarts.decide_restart(
+                    slot, service.spec.task.restart, now=decisions.now
+                )
                 is_replaced = rolling_update.revision_for_replacement(service, task)
                 if isinstance(verdict, restarts.Spent) and is_replaced == task.revision:
                     cause = f"{cause}; not restarted: {verdict.reason}"
@@ -150,7 +152,7 @@ def _fill(
         cause = f"{restarts.describe_end(last)}; revision {revision} is current"
         create_task(decisions, service, slot.key, cause=cause, revision=revision)
         return
-    verdict = restarts.decide_restart(slot, service.spec.task.restart)
+    verdict = restarts.decide_restart(slot, service.spec.task.restart, now=decisions.now)
     if isinstance(verdict, restarts.Spent):
         return
     if verdict.create_at > decisions.now:
