@@ -13,7 +13,7 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 
 from agent.core import dns_zone, overlay_plan
-from agent.core.dns_zone import Client, Zone
+from agent.core.dns_zone import Zone
 from agent.drivers import firewall
 from agent.drivers.dns_server import DnsServer
 from agent.drivers.engine_networks import EngineNetworks
@@ -21,6 +21,7 @@ from agent.drivers.failures import Failures
 from agent.drivers.ingress_rules import IngressRules
 from agent.drivers.overlay import Overlay
 from agent.drivers.resolvers import NodeResolvers
+from agent.drivers.stand_in import StandIn
 from agent.drivers.sweeper import Sweeper
 from agent.drivers.task_rules import ContainerSandbox, TaskRules
 from stackctl.errors import TemporaryFailure
@@ -48,6 +49,7 @@ class NodeNetwork:
         vxlan_port: int = VXLAN_PORT,
         engine_networks: EngineNetworks,
         resolvers: NodeResolvers | None = None,
+        stand_in: StandIn | None = None,
     ) -> None:
         self._data_address = data_address
         self._nothing = AssignmentSet(node_id=node_id, term=0, index=0)
@@ -61,6 +63,7 @@ class NodeNetwork:
         self._ingress = IngressRules(self._sweeper)
         self._tasks = TaskRules(self._nothing, self._sweeper)
         self._dns = DnsServer(resolvers=resolvers)
+        self._stand_in = stand_in
         self._apply_turn = threading.Lock()
         self._overlay_turn = threading.Lock()
         self._names_turn = threading.Lock()
@@ -156,6 +159,9 @@ class NodeNetwork:
         """Stop answering names. What carries traffic stays, unless `remove`: then nothing of ours
         is left on the node. Raises when something could not be removed."""
         self._dns.close()
+        with self._overlay_turn:
+            if self._stand_in is not None:
+                self._stand_in.dismiss()
         self._sweeper.close()
         if not remove:
             return
@@ -203,6 +209,8 @@ class NodeNetwork:
                 self._forget_unneeded()
                 listened = {gateway: network_id for network_id, gateway in self._gateways.items()}
             with failures.collected():
+                if listened and self._stand_in is not None:
+                    self._stand_in.relieve()
                 self._dns.listen(listened)
 
     def _remove_leftovers(self, failures: Failures) -> None:
@@ -233,15 +241,7 @@ class NodeNetwork:
         with self._names_turn:
             with self._lock:
                 assignment = self._assignment
-            ready = self._tasks.in_force()
-            clients: dict[str, Client] = {}
-            for task in assignment.tasks:
-                client = Client(
-                    networks=tuple(task.addresses),
-                    has_rules=task.id in ready,
-                    servers=task.spec.container.dns,
-                )
-                clients |= dict.fromkeys(task.addresses.values(), client)
+            clients = dns_zone.clients_of(assignment, with_rules=self._tasks.in_force())
             if self._zone[0] is not assignment:
                 self._zone = (assignment, dns_zone.build_zone(assignment))
             self._dns.publish(self._zone[1], clients)

@@ -12,9 +12,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from agent.clock import Clock
-from agent.drivers import identity_files, node_routes
+from agent.drivers import dns_server, identity_files, node_routes
 from agent.drivers.config_files import ConfigFiles
 from agent.drivers.disk import AgentFolder
 from agent.drivers.docker_engine import DockerEngine
@@ -22,6 +23,7 @@ from agent.drivers.docker_networks import DockerNetworks
 from agent.drivers.engine import Engine
 from agent.drivers.identity_files import NodeIdentity
 from agent.drivers.logs import LogStreams
+from agent.drivers.stand_in import StandIn
 from agent.network import NodeNetwork
 from agent.session.link import TlsFiles
 from agent.session.outbox import Outbox
@@ -56,6 +58,7 @@ def run(settings: Settings) -> None:
         data_address=settings.data_address,
         vxlan_port=settings.vxlan_port,
         engine_networks=DockerNetworks(engine, cluster_id=identity.cluster_id),
+        stand_in=StandIn(_folder_of(settings, identity), port=dns_server.PORT),
     )
     agent = NodeAgent(settings=settings, identity=identity, engine=engine, network=network)
     gc.collect()
@@ -112,8 +115,7 @@ class NodeAgent:
     ) -> None:
         self._engine = engine
         self._network = network
-        # By node id: what was held as a member of another cluster is no fence for this one.
-        folder = AgentFolder(settings.agent_dir / identity.node_id)
+        folder = AgentFolder(_folder_of(settings, identity))
         clock = Clock()
         outbox = Outbox()
         self._worker = Worker(
@@ -297,6 +299,11 @@ class RenewalTimer:
         if ended.stdout.strip():
             level = logging.INFO if ended.returncode == 0 else logging.ERROR
             _log.log(level, "%s", ended.stdout.strip())
+
+
+def _folder_of(settings: Settings, identity: NodeIdentity) -> Path:
+    # By node id: what was held as a member of another cluster is no fence for this one.
+    return settings.agent_dir / identity.node_id
 
 
 def _in_order_of_trying(managers: tuple[str, ...], own_address: str) -> tuple[str, ...]:

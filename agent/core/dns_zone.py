@@ -14,11 +14,13 @@ for them. Reverse names exist for VIPs and tasks; other addresses of our subnets
 
 A VIP only works in a namespace that has its rules. Until a task's namespace has them, the answer is
 to be held; clients that are no task of ours (and tasks whose rules do not come) get the backends'
-own addresses, which work without rules.
+own addresses, which work without rules. A question of a network that the zone does not know yet (an
+agent that has just started, a network that has just been made) is held as well: "no such name"
+would be believed.
 """
 
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 
 import msgspec
 
@@ -65,8 +67,8 @@ class Reply(msgspec.Struct, frozen=True):
 
 
 class Hold(msgspec.Struct, frozen=True):
-    """The answer contains a VIP that does not work for this client yet; `otherwise` is for when it
-    has waited long enough."""
+    """The answer contains a VIP that does not work for this client yet, or is not known yet;
+    `otherwise` is for when it has waited long enough."""
 
     otherwise: bytes
 
@@ -98,6 +100,22 @@ def build_zone(assignment: AssignmentSet) -> Zone:
     }
 
 
+def clients_of(
+    assignment: AssignmentSet, *, with_rules: Container[str] | None
+) -> Mapping[str, Client]:
+    """The tasks of this node by address; `with_rules` are the ids of those whose namespace has the
+    VIP rules, None stands for all of them."""
+    clients: dict[str, Client] = {}
+    for task in assignment.tasks:
+        client = Client(
+            networks=tuple(task.addresses),
+            has_rules=with_rules is None or task.id in with_rules,
+            servers=task.spec.container.dns,
+        )
+        clients |= dict.fromkeys(task.addresses.values(), client)
+    return clients
+
+
 def resolve(zone: Zone, client: Client, query: dns_message.Query, *, size_max: int) -> Resolution:
     """What to answer to one question of one client, in at most `size_max` bytes."""
     answer = _find(zone, client, query.name)
@@ -107,6 +125,8 @@ def resolve(zone: Zone, client: Client, query: dns_message.Query, *, size_max: i
         pointer = _pointer(zone, client, query)
         if pointer is not None:
             return Reply(pointer)
+    if any(network_id not in zone for network_id in client.networks):
+        return Hold(dns_message.render_empty(query, dns_message.SERVER_FAILURE))
     is_bare = dns_message.has_one_label(query.name)
     code = dns_message.NAME_ERROR if is_bare else dns_message.SERVER_FAILURE
     return Forward(client.servers, dns_message.render_empty(query, code))

@@ -185,3 +185,21 @@ def test_without_any_server_a_bare_word_does_not_exist_and_others_fail(
     found = resolve(name)
     assert isinstance(found, Forward)
     assert dns.message.from_wire(found.fallback).rcode() == code
+
+
+@pytest.mark.parametrize("client", [TASK, STRANGER, TASK_ON_BOTH])
+def test_a_question_of_a_network_that_is_not_known_yet_is_held_not_denied(client: Client) -> None:
+    known = {network: view for network, view in ZONE.items() if network != FRONT}
+    found = resolve("web", client, zone=known)
+    assert isinstance(found, Hold)
+    assert dns.message.from_wire(found.otherwise).rcode() == dns.rcode.SERVFAIL
+
+
+def test_clients_are_known_by_every_address_of_theirs() -> None:
+    task = given_.task("t1", {FRONT: "10.77.1.11", BACK: "10.77.2.11"})
+    assignment = given_.assignment(tasks=(task,))
+    without = dns_zone.clients_of(assignment, with_rules=())
+    assert set(without) == {"10.77.1.11", "10.77.2.11"}
+    assert {client.networks for client in without.values()} == {(FRONT, BACK)}
+    assert not any(client.has_rules for client in without.values())
+    assert all(c.has_rules for c in dns_zone.clients_of(assignment, with_rules=None).values())
