@@ -21,6 +21,8 @@ from stackctl.wire import agent_protocol as protocol
 from stackctl.wire import increments
 
 NANO = 1_000_000_000
+# Connecting to it fails at once and sends nothing: the node of such an agent gives no sign of life.
+NOWHERE = "255.255.255.255"
 
 
 class ScriptedAgent:
@@ -91,7 +93,7 @@ class ScriptedAgent:
                 nano_cpus=4 * NANO,
                 memory_bytes=8 << 30,
                 engine_version="20.10.24",
-                data_address="192.0.2.1",
+                data_address=NOWHERE,
             ),
             term=self.held.term if self.held else 0,
             index=self.held.index if self.held else 0,
