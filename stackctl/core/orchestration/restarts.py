@@ -37,13 +37,14 @@ class Spent(msgspec.Struct, frozen=True):
     reason: str
 
 
-def decide_restart(slot: Slot, policy: specs.RestartPolicy, *, now: float) -> Restart | Spent:
-    """What follows the slot's last task, which ended by itself.
+def decide_restart(
+    slot: Slot, policy: specs.RestartPolicy, *, last: objects.Task, now: float
+) -> Restart | Spent:
+    """What follows the slot's task `last`, which ended by itself.
 
     The manager that stamped its end may have a faster clock than the one that decides: nothing has
     ended later than now.
     """
-    last = slot.latest
     ended_at = min(last.status.at, now)
     if policy.condition == RestartCondition.NONE:
         return Spent("restart condition is none")

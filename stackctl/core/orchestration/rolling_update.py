@@ -186,7 +186,7 @@ def _next_attempt(service: objects.Service, slot: Slot, *, now: float) -> float:
     last = slot.latest
     if last.revision != service.revision or not ended_by_itself(last):
         return 0.0
-    verdict = restarts.decide_restart(slot, service.spec.task.restart, now=now)
+    verdict = restarts.decide_restart(slot, service.spec.task.restart, last=last, now=now)
     return NEVER if isinstance(verdict, restarts.Spent) else verdict.at
 
 

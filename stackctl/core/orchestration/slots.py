@@ -34,6 +34,18 @@ class Slot(msgspec.Struct, frozen=True):
         return (kept or self.tasks)[-1]
 
     @property
+    def last_ended(self) -> objects.Task:
+        """What a slot without a live task is to be judged by: its newest task, unless that ended by
+        itself before an older one did. (An update's first attempt may be rejected while the old
+        task goes on; when that one fails too, it is the one to be restarted.)
+        """
+        latest = self.latest
+        if not ended_by_itself(latest):
+            return latest
+        kept = (task for task in self.tasks if task.desired_state < TaskState.REMOVE)
+        return max(filter(ended_by_itself, kept), key=lambda task: task.version, default=latest)
+
+    @property
     def is_present(self) -> bool:
         """True while the slot counts as one of the service's."""
         return any(task.desired_state < TaskState.REMOVE for task in self.tasks)

@@ -110,10 +110,9 @@ def close_ended(decisions: Decisions, service: objects.Service, slot: Slot) -> N
     for task in slot.tasks:
         if task.has_ended and task.is_wanted:
             cause = restarts.describe_end(task)
-            if not slot.live and task.id == slot.latest.id and ended_by_itself(task):
-                verdict = restarts.decide_restart(
-                    slot, service.spec.task.restart, now=decisions.now
-                )
+            if not slot.live and task.id == slot.last_ended.id and ended_by_itself(task):
+                policy = service.spec.task.restart
+                verdict = restarts.decide_restart(slot, policy, last=task, now=decisions.now)
                 is_replaced = rolling_update.revision_for_replacement(service, task)
                 if isinstance(verdict, restarts.Spent) and is_replaced == task.revision:
                     cause = f"{cause}; not restarted: {verdict.reason}"
@@ -133,7 +132,7 @@ def _fill(
         if why.is_lost or why.is_ordered or may_move:
             _replace_leaving(decisions, service, slot, why)
         return
-    last = slot.latest
+    last = slot.last_ended
     if last.desired_state == TaskState.REMOVE:
         return
     revision = rolling_update.revision_for_replacement(service, last)
@@ -152,7 +151,8 @@ def _fill(
         cause = f"{restarts.describe_end(last)}; revision {revision} is current"
         create_task(decisions, service, slot.key, cause=cause, revision=revision)
         return
-    verdict = restarts.decide_restart(slot, service.spec.task.restart, now=decisions.now)
+    policy = service.spec.task.restart
+    verdict = restarts.decide_restart(slot, policy, last=last, now=decisions.now)
     if isinstance(verdict, restarts.Spent):
         return
     if verdict.create_at > decisions.now:

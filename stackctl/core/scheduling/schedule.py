@@ -21,7 +21,7 @@ from stackctl.state import revisions
 from stackctl.state.changes import AssignTask, ExplainTask
 from stackctl.state.cluster import Draft
 
-FAILURES_TO_AVOID = 5
+FAILURES_TO_AVOID = 3  # Swarm's 5 would need more history than a slot keeps
 
 Leaf = tuple[str, ...]
 Rank = tuple[int, int, int, str, str]  # failures, tasks of service, tasks, host name, node id
@@ -35,6 +35,7 @@ def schedule(decisions: Decisions) -> None:
         return
     rooms = capacity.rooms(draft)
     tallies: dict[str, Tally] = {}
+    left_over: list[tuple[list[objects.Task], _Placement]] = []
     for (service_id, revision, _), tasks in groups.items():
         service = draft.services[service_id]
         tally = tallies.get(service_id)
@@ -47,7 +48,10 @@ def schedule(decisions: Decisions) -> None:
             tally=tally,
             failures=tally.failures(revision),
         )
-        _place(decisions, tasks, placement)
+        left_over.append((_place(decisions, tasks, placement), placement))
+    # Explained last, when every group has taken its room: the next round would count the same.
+    for unplaced, placement in left_over:
+        _explain(decisions, unplaced, placement)
 
 
 def would_fit_without(
@@ -143,16 +147,14 @@ class _Placement:
         return (avoided, self._tally.slots[node.id], room.tasks, node.hostname, node.id)
 
 
-def _place(decisions: Decisions, tasks: Sequence[objects.Task], placement: _Placement) -> None:
-    remaining = iter(tasks)
-    for task in remaining:
+def _place(
+    decisions: Decisions, tasks: Sequence[objects.Task], placement: _Placement
+) -> list[objects.Task]:
+    """Places one task after another; returns those for which no node was left."""
+    for number, task in enumerate(tasks):
         room = placement.take_best()
         if room is None:
-            reason = placement.explain()
-            for unplaced in (task, *remaining):
-                if unplaced.status.error != reason:
-                    decisions.do(ExplainTask(task_id=unplaced.id, error=reason))
-            return
+            return list(tasks[number:])
         decisions.do(
             AssignTask(
                 task_id=task.id,
@@ -160,6 +162,14 @@ def _place(decisions: Decisions, tasks: Sequence[objects.Task], placement: _Plac
                 host_ports=placement.demand.host_ports,
             )
         )
+    return []
+
+
+def _explain(decisions: Decisions, tasks: Sequence[objects.Task], placement: _Placement) -> None:
+    reason = placement.explain() if tasks else ""
+    for task in tasks:
+        if task.status.error != reason:
+            decisions.do(ExplainTask(task_id=task.id, error=reason))
 
 
 def _pending_groups(draft: Draft) -> dict[tuple[str, int, str], list[objects.Task]]:
