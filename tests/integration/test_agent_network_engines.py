@@ -160,8 +160,11 @@ def fetch(node: EngineNode, url: str) -> str:
 
 
 def seen(node: EngineNode, url: str) -> set[str]:
+    """What the attempts printed. A busy engine may close an exec's stream before its output came
+    through, though each attempt prints something: then the attempts are made again.
+    """
     loop = f"for i in $(seq {ATTEMPTS}); do {WGET} {url} || echo failed; done"
-    return set(node.run("client", "sh", "-c", loop).split())
+    return set(eventually(lambda: node.run("client", "sh", "-c", loop).split(), timeout_seconds=20))
 
 
 def test_a_name_asked_of_the_engines_resolver_leads_to_every_backend(
