@@ -19,7 +19,7 @@ from agent.drivers.dns_server import DnsServer
 from agent.drivers.engine_networks import EngineNetworks
 from agent.drivers.failures import Failures
 from agent.drivers.ingress_rules import IngressRules
-from agent.drivers.overlay import Overlay
+from agent.drivers.overlay import Look, Overlay
 from agent.drivers.resolvers import NodeResolvers
 from agent.drivers.stand_in import StandIn
 from agent.drivers.sweeper import Sweeper
@@ -75,6 +75,7 @@ class NodeNetwork:
         self._gateways: dict[str, str] = {}
         self._leftovers: frozenset[str] | None = frozenset()  # names; None is not known
         self._rules_index = 0
+        self._may_be_accepted = True  # not known before the first look
 
     @property
     def rules_index(self) -> int:
@@ -99,13 +100,9 @@ class NodeNetwork:
             self._overlay.write_entries(remotes, network_ids, failures)
             self._apply_rules(assignment, failures)
             self._publish_names()
-            self._remove_leftovers(failures)
-            self._ensure(assignment.networks, failures)
+            self._ensure(assignment.networks, failures, with_leftovers=False)
             with failures.collected():
-                if assignment.ingress:
-                    firewall.ensure_accepted()
-                else:
-                    firewall.remove_accepted()
+                self._accept(is_wanted=bool(assignment.ingress))
             with self._lock:
                 for network_id in ensured_before:
                     self._ensured.pop(network_id, None)
@@ -190,14 +187,35 @@ class NodeNetwork:
         with failures.collected():
             of_rules.raise_any()
 
-    def _ensure(self, networks: Sequence[NetworkAssignment], failures: Failures) -> None:
+    def _accept(self, *, is_wanted: bool) -> None:
+        """The engine's firewall lets published connections through, where there are any. To see
+        that nothing is to be removed costs a process, and is done once."""
+        if is_wanted:
+            self._may_be_accepted = True
+            firewall.ensure_accepted()
+        elif self._may_be_accepted:
+            firewall.remove_accepted()
+            self._may_be_accepted = False
+
+    def _ensure(
+        self,
+        networks: Sequence[NetworkAssignment],
+        failures: Failures,
+        *,
+        with_leftovers: bool = True,
+    ) -> None:
+        """These networks are there, and others that nobody needs, if they may stay."""
         with self._overlay_turn:
             with self._lock:
                 assignment = self._assignment
+            look = self._overlay.look(failures)
+            if not with_leftovers:
+                self._remove_absent(look, failures)
             there = self._overlay.ensure(
                 networks,
                 overlay_plan.remote_entries(assignment, data_address=self._data_address),
                 self._tasks.sandboxes(),
+                look,
                 failures,
             )
             with self._lock:
@@ -216,9 +234,12 @@ class NodeNetwork:
     def _remove_leftovers(self, failures: Failures) -> None:
         """Networks that neither the assignment nor a container about to be made needs."""
         with self._overlay_turn:
-            with self._lock:
-                kept = self._forget_unneeded()
-            self._leftovers = self._overlay.remove_absent(kept, failures)
+            self._remove_absent(self._overlay.look(failures), failures)
+
+    def _remove_absent(self, look: Look, failures: Failures) -> None:
+        with self._lock:
+            kept = self._forget_unneeded()
+        self._leftovers = self._overlay.remove_absent(kept, look, failures)
 
     def _forget_unneeded(self) -> set[str]:
         """Keep in mind only networks that are assigned or asked for; their ids. Under the lock."""

@@ -91,6 +91,14 @@ def read_links() -> dict[str, Link]:
     return {link.name: link for link in links}
 
 
+def index_of(name: str) -> int | None:
+    """The index of one link, without reading the others; None when there is none of that name."""
+    try:
+        return socket.if_nametoindex(name)
+    except OSError:
+        return None
+
+
 def read_addresses() -> list[LinkAddress]:
     """All IPv4 addresses. Raises `OSError`."""
     request = _ADDRESS_MESSAGE.pack(socket.AF_INET, 0, 0, 0, 0)

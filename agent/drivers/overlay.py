@@ -3,13 +3,17 @@
 Joins three edges in the one order that works: the engine makes the bridge with its network, the
 links driver puts it right and hangs the VXLAN device into it, the entries follow. Nothing is
 remembered here that could be read, except into which bridges containers must still be put back.
+
+Reading all links and the engine's networks is what a round without changes costs. So both are read
+once (`Look`) for everything that is done in one turn, and kept up by what is changed in it.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from agent.core import overlay_plan
 from agent.core.overlay_plan import OverlayPlan, RemoteEntry
-from agent.drivers import links, neighbours, netns
+from agent.drivers import link_table, links, neighbours, netns
 from agent.drivers.engine_networks import EngineNetwork, EngineNetworks
 from agent.drivers.failures import Failures
 from agent.drivers.links import Links
@@ -19,6 +23,14 @@ from stackctl.errors import TemporaryFailure
 from stackctl.model.assignment import NetworkAssignment
 
 _RETRY_SECONDS = 1.0
+
+
+@dataclass
+class Look:
+    """What was found at the beginning of a turn; None is what could not be read."""
+
+    links: Links | None = None
+    engine: dict[str, EngineNetwork] | None = None  # by name
 
 
 class Overlay:
@@ -40,36 +52,43 @@ class Overlay:
         failures: Failures,
     ) -> None:
         """The devices that are there know these entries and no others; needs no engine."""
+        for network_id in network_ids:
+            index = link_table.index_of(overlay_plan.vxlan_name(network_id))
+            if index is not None:
+                with failures.collected():
+                    _write_entries(index, remotes.get(network_id, ()))
+
+    def look(self, failures: Failures) -> Look:
+        """The node's links and the engine's networks, as they are now."""
+        found = Look()
         with failures.collected():
-            found = Links()
-            for network_id in network_ids:
-                index = found.index_of(overlay_plan.vxlan_name(network_id))
-                if index is not None:
-                    with failures.collected():
-                        _write_entries(index, remotes.get(network_id, ()))
+            found.engine = {network.name: network for network in self._engine.list_networks()}
+        with failures.collected():
+            found.links = Links()
+        return found
 
     def ensure(
         self,
         networks: Iterable[NetworkAssignment],
         remotes: Mapping[str, Sequence[RemoteEntry]],
         sandboxes: Collection[ContainerSandbox],
+        look: Look,
         failures: Failures,
     ) -> dict[str, OverlayPlan]:
         """These networks are there; the plans of those that are. Devices made by this call are
         given their entries."""
         there: dict[str, OverlayPlan] = {}
-        known: dict[str, EngineNetwork] | None = None
+        found = look.links
+        if found is None:
+            return there
         with failures.collected():
-            known = {network.name: network for network in self._engine.list_networks()}
-        with failures.collected():
-            found = Links()
             underlay_mtu = found.underlay_mtu(self._data_address)
             for network in networks:
                 with failures.collected():
                     plan = overlay_plan.plan_overlay(
                         network, cluster_id=self._cluster_id, underlay_mtu=underlay_mtu
                     )
-                    self._ensure_engine_network(plan, network, known, found)
+                    self._ensure_engine_network(plan, network, look.engine, found)
                     former = found.index_of(plan.vxlan)
                     index = self._ensure_links(plan, found, sandboxes)
                     there[network.id] = plan
@@ -77,16 +96,15 @@ class Overlay:
                         _write_entries(index, remotes.get(network.id, ()))
         return there
 
-    def remove_absent(self, kept: Collection[str], failures: Failures) -> frozenset[str] | None:
+    def remove_absent(
+        self, kept: Collection[str], look: Look, failures: Failures
+    ) -> frozenset[str] | None:
         """No network of ours but those in `kept` (ids) is left, except those that containers use:
         their names. None when the engine does not say which there are."""
         in_use: dict[str, str] = {}
-        known: Sequence[EngineNetwork] | None = None
-        with failures.collected():
-            known = self._engine.list_networks()
-        if known is None:
+        if look.engine is None:
             return None
-        for network in known:
+        for network in tuple(look.engine.values()):
             if network.network_id in kept:
                 continue
             is_gone = False
@@ -94,13 +112,21 @@ class Overlay:
                 is_gone = self._engine.remove_network(network.name)
             if not is_gone:
                 in_use[network.network_id] = network.name
-        with failures.collected():
-            found = Links()
-            for name, network_id in found.marked(self._cluster_id):
-                if network_id not in kept and network_id not in in_use:
-                    found.remove_link(name)
-                    self._without_members.discard(network_id)
+                continue
+            del look.engine[network.name]
+            with failures.collected():
+                if look.links is not None:
+                    look.links.reread()
+        if look.links is not None:
+            with failures.collected():
+                self._remove_links(look.links, {*kept, *in_use})
         return frozenset(in_use.values())
+
+    def _remove_links(self, found: Links, kept: Collection[str]) -> None:
+        for name, network_id in found.marked(self._cluster_id):
+            if network_id not in kept:
+                found.remove_link(name)
+                self._without_members.discard(network_id)
 
     def _ensure_engine_network(
         self,
