@@ -209,6 +209,8 @@ def _address_faults(state: ClusterState) -> Iterator[str]:
 
 @functools.lru_cache(maxsize=4096)  # the same addresses are looked at after every entry
 def _is_usable(subnet: str, address: str) -> bool:
+    if not subnet:
+        return False
     network, parsed = IPv4Network(subnet), IPv4Address(address)
     return parsed in network and parsed not in (network.network_address, network.broadcast_address)
 

@@ -145,7 +145,7 @@ def _rooms_left(state: ClusterState, service: objects.Service) -> list[objects.N
     return found
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(nodes=NODES, services=SERVICES)
 def test_hard_limits_hold_and_nothing_is_taken_twice(
     nodes: list[dict[str, object]], services: list[dict[str, object]]
@@ -167,7 +167,7 @@ def test_hard_limits_hold_and_nothing_is_taken_twice(
         assert not most or len(on_node) <= most
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(nodes=NODES, services=SERVICES)
 def test_every_task_is_placed_or_explained_and_no_room_is_wasted(
     nodes: list[dict[str, object]], services: list[dict[str, object]]
@@ -187,7 +187,7 @@ def test_every_task_is_placed_or_explained_and_no_room_is_wasted(
             assert not _rooms_left(state, state.services[task.service_id])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(nodes=NODES, services=SERVICES)
 def test_a_second_look_decides_nothing(
     nodes: list[dict[str, object]], services: list[dict[str, object]]
@@ -196,7 +196,7 @@ def test_a_second_look_decides_nothing(
     assert _scheduled(state).changes == []
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(nodes=NODES, services=SERVICES)
 def test_the_same_state_always_gives_the_same_placement(
     nodes: list[dict[str, object]], services: list[dict[str, object]]
@@ -205,7 +205,7 @@ def test_the_same_state_always_gives_the_same_placement(
     assert _scheduled(state).changes == _scheduled(state).changes
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(count=st.integers(1, 8), replicas=st.integers(0, 40), zones=st.integers(1, 3))
 def test_tasks_are_spread_within_one_of_even(count: int, replicas: int, zones: int) -> None:
     bench = Bench()
