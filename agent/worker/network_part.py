@@ -25,8 +25,8 @@ from stackctl.model.assignment import AssignmentSet, NetworkAssignment
 
 RETRY_SECONDS = 1.0
 REST_SECONDS_MAX = 0.2
-# A container's rules cost about a millisecond: additions take some 2 % of a processor.
-ADDITIONS_REST_PER_CONTAINER_SECONDS = 0.05
+# A container's rules cost about a millisecond: additions take some 1 % of a processor.
+ADDITIONS_REST_PER_CONTAINER_SECONDS = 0.1
 ADDITIONS_REST_SECONDS_MAX = 1.0
 
 _log = logging.getLogger(__name__)
