@@ -209,7 +209,8 @@ class Client:
                     answer.wait_up_to(request.timeout_seconds)
                 return answer
             refusal = _refusal(endpoint, answer)
-            if not isinstance(refusal, ClusterUnavailable):
+            is_last_word = endpoint in attempts  # it had all its time, and nobody was faster
+            if is_last_word or not isinstance(refusal, ClusterUnavailable):
                 raise refusal
             unavailable = refusal
         raise unavailable or failures.NoManagerAnswers(

@@ -100,7 +100,7 @@ class Barriers:
         for reader in late:
             reader.future.set_exception(
                 ClusterUnavailable(
-                    "the managers did not confirm in time that this one is up to date",
-                    hint="'stackctl node ls' shows whether there is a leader",
+                    "no majority of the managers confirmed in time that this one is up to date",
+                    hint="more than half of the managers must run and reach each other",
                 )
             )

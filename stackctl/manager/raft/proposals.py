@@ -101,7 +101,7 @@ class Proposals:
                 proposal.future.set_exception(
                     ClusterUnavailable(
                         f"{len(self._by_key)} changes wait for the managers already",
-                        hint="wait for them; 'stackctl node ls' shows whether there is a leader",
+                        hint="wait for them; more than half of the managers must be up",
                     )
                 )
             else:

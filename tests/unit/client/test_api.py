@@ -2,6 +2,7 @@
 
 import json
 import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,34 @@ def test_a_frozen_manager_does_not_hold_up_those_that_answer(
         with client._ask(quick, whole=False) as answer:
             assert answer.status == 200
         assert client.endpoints[0] == fake_api.endpoint
+
+
+def test_a_manager_that_took_its_time_to_say_no_has_the_last_word(tmp_path: Path) -> None:
+    body = b'{"kind": "unavailable", "message": "no majority"}'
+    head = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: %d\r\n\r\n" % len(body)
+    with socket.socket(socket.AF_UNIX) as slow, socket.socket(socket.AF_UNIX) as frozen:
+        for listener, name in ((slow, "slow.sock"), (frozen, "frozen.sock")):
+            listener.bind(str(tmp_path / name))
+            listener.listen(4)
+        client = Client(endpoints(f"unix://{tmp_path}/slow.sock", f"unix://{tmp_path}/frozen.sock"))
+
+        def answer_the_second_time() -> None:
+            hasty, patient = slow.accept()[0], slow.accept()[0]
+            with hasty, patient:
+                patient.recv(4096)
+                patient.sendall(head + body)
+
+        manager = threading.Thread(target=answer_the_second_time)
+        manager.start()
+        # Haste is a second; the negative time makes it a tenth of one for this test.
+        request = transport.Request("GET", "/v1/nodes", answer_after_seconds=-0.9)
+        with pytest.raises(ClusterUnavailable, match="no majority"):
+            client._ask(request, whole=True)
+        manager.join()
+        frozen.setblocking(False)
+        frozen.accept()[0].close()
+        with pytest.raises(BlockingIOError):
+            frozen.accept()  # it was asked in haste only
 
 
 def test_haste_ends_with_the_first_word_of_an_answer(fake_api: FakeApi) -> None:
