@@ -16,7 +16,7 @@ from tests.sim.world import World
 STACKS = ("blue", "green")
 SERVICES = ("web", "db", "job", "agent")
 IMAGES = ("app:1", "app:2", "app:3")
-PROGRAMS = ("forever",) * 6 + ("exit:1", "exit:1:2", "exit:0:3", "exit:0")
+PROGRAMS = ("forever",) * 8 + ("exit:1", "exit:1:2", "exit:0:3")
 CONSTRAINTS = (
     "node.labels.disk==ssd",
     "node.labels.disk!=ssd",
@@ -52,8 +52,11 @@ class Operators:
         """Deploys both stacks with programs that work and can run; returns what was asked."""
         asked = []
         for name in STACKS:
-            lines = [f"web image=app:1 replicas={self._source.randint(1, 6)} update.monitor=1"]
-            lines.append("agent mode=global image=app:2 update.monitor=1 update.parallelism=0")
+            common = "update.monitor=1 update.parallelism=0"
+            lines = [
+                f"web image=app:1 replicas={self._source.randint(1, 6)} {common}",
+                f"agent image=app:2 mode=global {common}",
+            ]
             spec = mini_spec.parse_stack(name, ["network front", "network back", *lines])
             result = self._world.put_stack(spec, prune=True)
             assert result.error is None, result.error

@@ -4,9 +4,10 @@
     python -m tests.sim.run FIRST LAST    many
 
 Faults: reports and acknowledgements lost, doubled and late; nodes dying, cut off and returning;
-agents restarting; leaders changing while rounds are under way; entries of others between those of a
-round; clocks of managers that are wrong by seconds. `stackctl.state.invariants` hold after every
-entry (`managers`), and at the end the cluster converges (`convergence`).
+agents restarting; machines replaced by new ones; leaders changing while rounds are under way;
+entries of others between those of a round; clocks of managers that are wrong by seconds.
+`stackctl.state.invariants` hold after every entry (`managers`), and at the end the cluster
+converges (`convergence`).
 """
 
 import logging
@@ -24,8 +25,8 @@ from tests.sim.operators import IMAGES, STACKS, Operators
 from tests.sim.world import NANO, World
 
 NODES = 4
-FAULTY_SECONDS = 100.0
-SETTLE_SECONDS = 150.0  # back-offs, delays, grace periods and updates one slot after another
+FAULTY_SECONDS = 80.0
+SETTLE_SECONDS = 100.0  # back-offs, delays, grace periods and updates one slot after another
 
 
 class Simulation:
@@ -46,10 +47,7 @@ class Simulation:
 
     def run(self) -> None:
         """Everything, in order. Raises AssertionError."""
-        end = self.world.timeline.now + FAULTY_SECONDS
-        while self.world.timeline.now < end:
-            self._disturb()
-            self.world.advance(self._source.expovariate(1 / 1.5))
+        self.disturb(FAULTY_SECONDS)
         self._calm_down()
         self.world.advance(SETTLE_SECONDS)
         check_settled(self.world)
@@ -61,10 +59,16 @@ class Simulation:
         self.world.advance(60)
         check_gone(self.world)
 
+    def disturb(self, seconds: float) -> None:
+        """Operators and faults for that long."""
+        end = self.world.timeline.now + seconds
+        while self.world.timeline.now < end:
+            self._disturb()
+            self.world.advance(self._source.expovariate(1 / 1.5))
+
     def _operators_deploy_well(self) -> list[object]:
         for node in self.world.nodes.values():
             node.engine.images.update(IMAGES)
-        self.world.advance(90)
         return list(self._operators.deploy_well())
 
     def _disturb(self) -> None:
@@ -76,6 +80,7 @@ class Simulation:
             (self._drop_session, 6),
             (self._kill_something, 14),
             (self.world.managers.change_leader, 8),
+            (self._replace_machine, 2),
         )
         choices = [act for act, _ in acts]
         self._source.choices(choices, weights=[weight for _, weight in acts])[0]()
@@ -111,6 +116,11 @@ class Simulation:
         if names:
             node.engine.end(self._source.choice(names), self._source.choice((0, 1, 137)))
             node.look()
+
+    def _replace_machine(self) -> None:
+        node = self.world.nodes[self._node()]
+        if self.world.state.nodes[node.id].role == NodeRole.WORKER:
+            self.world.replace(node)
 
     def _calm_down(self) -> None:
         """Faults end: everything has power, a link, and a session that begins anew."""

@@ -36,6 +36,8 @@ class World:
             self.timeline, self.machinery, push=self._push, on_applied=on_applied
         )
         self._seeds = 0
+        self._machines = 0
+        self._hostnames: set[str] = set()
         self.submit(
             commands.InitCluster(
                 cluster_id=CLUSTER_ID,
@@ -67,7 +69,8 @@ class World:
         images: tuple[str, ...] = (),
     ) -> SimulatedNode:
         """A machine joins and connects."""
-        number = len(self.nodes) + 1
+        self._machines += 1
+        number = self._machines
         description = objects.NodeDescription(
             hostname=hostname,
             nano_cpus=nano_cpus,
@@ -77,13 +80,14 @@ class World:
         )
         node = SimulatedNode(
             description,
-            node_id=f"id-{hostname}",
+            node_id=f"id{number}-{hostname}" if hostname in self._hostnames else f"id-{hostname}",
             timeline=self.timeline,
             machinery=self.machinery,
             uplink=self,
             images=images,
         )
         self.nodes[node.id] = node
+        self._hostnames.add(hostname)
         self.submit(
             commands.PutNode(node_id=node.id, role=role, hostname=hostname, now=self.managers.now())
         )
@@ -138,6 +142,17 @@ class World:
         """The connection breaks for no reason; the agent connects anew."""
         self.managers.disconnect(node.id)
         self._connect(node)
+
+    def replace(self, node: SimulatedNode) -> None:
+        """The machine is thrown away, its node removed by force, and a new machine joins."""
+        self.fail(node)
+        self.submit(commands.RemoveNode(node_id=node.id, force=True, now=self.managers.now()))
+        del self.nodes[node.id]
+        self.add_node(
+            node.hostname,
+            nano_cpus=node.description.nano_cpus,
+            images=tuple(node.engine.images),
+        )
 
     # -- links (`Uplink` of the nodes) -------------------------------------------------------
 
