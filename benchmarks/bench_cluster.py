@@ -44,12 +44,12 @@ STACK = """services:
 
 
 def await_(check: Callable[[], bool]) -> float:
-    """Seconds until the check holds, looked at every 20 ms."""
+    """Seconds until the check holds, looked at every 100 ms."""
     began = time.monotonic()
     while not check():
         if time.monotonic() - began > WAIT_SECONDS_MAX:
             raise SystemExit("error: a measured condition was never reached")
-        time.sleep(0.02)
+        time.sleep(0.1)
     return time.monotonic() - began
 
 
