@@ -6,6 +6,7 @@ label keys keep their case; a missing label is the empty string, so `!=` holds f
 
 import functools
 import re
+from collections.abc import Callable
 from ipaddress import ip_address, ip_network
 
 from stackctl.model import objects
@@ -72,15 +73,18 @@ def describe(node: objects.Node, key: str) -> str:
         return node.labels.get(key.removeprefix("node.labels."), "")
     if key.startswith("engine.labels."):
         return node.description.engine_labels.get(key.removeprefix("engine.labels."), "")
-    values = {
-        "node.id": node.id,
-        "node.hostname": node.hostname,
-        "node.ip": node.description.data_address,
-        "node.role": node.role.value,
-        "node.platform.os": node.description.os,
-        "node.platform.arch": node.description.arch,
-    }
-    return values.get(key, "")
+    reader = _READERS.get(key)
+    return reader(node) if reader is not None else ""
+
+
+_READERS: dict[str, Callable[[objects.Node], str]] = {
+    "node.id": lambda node: node.id,
+    "node.hostname": lambda node: node.hostname,
+    "node.ip": lambda node: node.description.data_address,
+    "node.role": lambda node: node.role.value,
+    "node.platform.os": lambda node: node.description.os,
+    "node.platform.arch": lambda node: node.description.arch,
+}
 
 
 def _has_address(node: objects.Node, value: str) -> bool:

@@ -9,7 +9,7 @@ logarithm.
 
 import heapq
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from stackctl.core.decisions import Decisions
 from stackctl.core.scheduling import capacity, filters
@@ -35,6 +35,7 @@ def schedule(decisions: Decisions) -> None:
         return
     rooms = capacity.rooms(draft)
     tallies: dict[str, Tally] = {}
+    eligible: dict[tuple[constraints.Constraint, ...], list[NodeRoom]] = {}
     left_over: list[tuple[list[objects.Task], _Placement]] = []
     for (service_id, revision, _), tasks in groups.items():
         service = draft.services[service_id]
@@ -42,11 +43,16 @@ def schedule(decisions: Decisions) -> None:
         if tally is None:
             tally = Tally(draft.tasks_of(service_id).values(), now=decisions.now)
             tallies[service_id] = tally
+        demand = _demand(service, revision)
+        nodes = _candidates(rooms, tasks[0])
+        if tasks[0].node_id:
+            takers = _eligible(nodes, demand)
+        else:
+            if demand.constraints not in eligible:
+                eligible[demand.constraints] = _eligible(nodes, demand)
+            takers = eligible[demand.constraints]
         placement = _Placement(
-            _demand(service, revision),
-            _candidates(rooms, tasks[0]),
-            tally=tally,
-            failures=tally.failures(revision),
+            demand, nodes, takers=takers, tally=tally, failures=tally.failures(revision)
         )
         left_over.append((_place(decisions, tasks, placement), placement))
     # Explained last, when every group has taken its room: the next round would count the same.
@@ -75,6 +81,13 @@ def _candidates(rooms: Mapping[str, NodeRoom], task: objects.Task) -> list[NodeR
     return list(rooms.values())
 
 
+def _eligible(nodes: Iterable[NodeRoom], demand: filters.Demand) -> list[NodeRoom]:
+    """Those of the nodes for which nothing that stays the same during a round speaks against."""
+    return [
+        room for room in nodes if filters.is_ready(room) and filters.meets_constraints(room, demand)
+    ]
+
+
 class _Placement:
     """The nodes that may take tasks of one group, best first."""
 
@@ -83,6 +96,7 @@ class _Placement:
         demand: filters.Demand,
         nodes: Sequence[NodeRoom],
         *,
+        takers: Sequence[NodeRoom],
         tally: Tally,
         failures: Mapping[str, int],
     ) -> None:
@@ -92,11 +106,15 @@ class _Placement:
         self._failures = failures
         self._branches: Counter[Leaf] = Counter()
         self._leaves: dict[Leaf, list[tuple[Rank, NodeRoom]]] = {}
-        for room in nodes:
-            leaf = tuple(constraints.describe(room.node, key) for key in demand.spread)
-            for depth in range(1, len(leaf) + 1):
-                self._branches[leaf[:depth]] += tally.slots[room.node.id]
-            if filters.is_ready(room) and filters.meets_constraints(room, demand):
+        if not demand.spread:
+            self._leaves = {(): [(self._rank(room), room) for room in takers]}
+        else:
+            for room in nodes:
+                leaf = self._leaf(room)
+                for depth in range(1, len(leaf) + 1):
+                    self._branches[leaf[:depth]] += tally.slots[room.node.id]
+            for room in takers:
+                leaf = self._leaf(room)
                 self._leaves.setdefault(leaf, []).append((self._rank(room), room))
         for heap in self._leaves.values():
             heapq.heapify(heap)
@@ -135,6 +153,9 @@ class _Placement:
                 return room
             heapq.heappop(heap)
         return None
+
+    def _leaf(self, room: NodeRoom) -> Leaf:
+        return tuple(constraints.describe(room.node, key) for key in self.demand.spread)
 
     def _leaf_rank(self, leaf: Leaf) -> tuple[tuple[int, ...], Leaf]:
         counts = tuple(self._branches[leaf[:depth]] for depth in range(1, len(leaf) + 1))
