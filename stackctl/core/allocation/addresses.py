@@ -4,31 +4,64 @@ Next-fit within the network's subnet: an address that was just freed is not give
 An address is free when its task is known to have ended, or its node was removed.
 """
 
+from collections import Counter
 from ipaddress import IPv4Address, IPv4Network
 
 from stackctl.core.decisions import Decisions
 from stackctl.model import objects
+from stackctl.model.task_state import TaskState
 from stackctl.state.changes import SetAddressCursor
 
 
 class AddressPool:
-    """The free addresses of one network during one round."""
+    """The free addresses of one network during one round.
 
-    def __init__(self, network: objects.Network, used: set[str]) -> None:
+    Beside its own address a task needs the gateway of the node that it comes to. So while
+    `nodes_without` nodes have no gateway, one address is kept for each of the `waiting` tasks that
+    have an address but no node: tasks that took the last ones could never start.
+    """
+
+    def __init__(
+        self,
+        network: objects.Network,
+        used: set[str],
+        *,
+        nodes_without: int = 0,
+        waiting: int = 0,
+    ) -> None:
         self.network = network
         self.is_touched = False
         self._subnet = IPv4Network(network.subnet)
         self._used = used
         self._next = network.address_next
+        self._nodes_without = nodes_without
+        self._waiting = waiting
 
     @property
-    def is_full(self) -> bool:
-        """True when no address is left."""
-        return len(self._used) >= self._subnet.num_addresses - 2
+    def free(self) -> int:
+        """How many addresses are left."""
+        return self._subnet.num_addresses - 2 - len(self._used)
+
+    @property
+    def has_room_for_task(self) -> bool:
+        """True when a task may take an address."""
+        return self.free > min(self._nodes_without, self._waiting + 1)
+
+    @property
+    def has_room_for_vip(self) -> bool:
+        """True when a virtual IP may take an address."""
+        return self.free > min(self._nodes_without, self._waiting)
+
+    def take_for_task(self) -> str | None:
+        """An address for a task, or None when there is no room for one."""
+        if not self.has_room_for_task:
+            return None
+        self._waiting += 1
+        return self.take()
 
     def take(self) -> str | None:
         """A free address, or None when the subnet is full."""
-        if self.is_full:
+        if self.free <= 0:
             return None
         size = self._subnet.num_addresses
         base = int(self._subnet.network_address)
@@ -51,9 +84,10 @@ class AddressPool:
 
     def describe_full(self) -> str:
         """Why nothing could be taken."""
+        kept = f", {self.free} kept for gateways of nodes" if self.free else ""
         return (
             f"no free address on network {self.network.name}"
-            f" ({len(self._used)} of {self._subnet.num_addresses - 2} in use)"
+            f" ({len(self._used)} of {self._subnet.num_addresses - 2} in use{kept})"
         )
 
 
@@ -64,12 +98,20 @@ class AddressPools:
         self._decisions = decisions
         self._pools: dict[str, AddressPool] = {}
         self._task_addresses: dict[str, set[str]] | None = None
+        self._waiting: Counter[str] = Counter()  # tasks with an address and no node, by network
 
     def of(self, network: objects.Network) -> AddressPool:
         """The pool of a network that has its subnet."""
         pool = self._pools.get(network.id)
         if pool is None:
-            pool = AddressPool(network, self._used(network))
+            draft = self._decisions.draft
+            used = self._used(network)
+            pool = AddressPool(
+                network,
+                used,
+                nodes_without=sum(1 for node_id in draft.nodes if node_id not in network.gateways),
+                waiting=self._waiting.get(network.id, 0),
+            )
             self._pools[network.id] = pool
         return pool
 
@@ -97,4 +139,5 @@ class AddressPools:
                     continue
                 for network_id, address in task.addresses.items():
                     self._task_addresses.setdefault(network_id, set()).add(address)
+                    self._waiting[network_id] += task.status.state < TaskState.ASSIGNED
         return self._task_addresses

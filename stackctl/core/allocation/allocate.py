@@ -86,7 +86,9 @@ def _settle_endpoint(decisions: Decisions, service: objects.Service, pools: Addr
     if service.spec.endpoint_mode == specs.EndpointMode.VIP:
         for network in networks_of(decisions, service.spec.task):
             held = service.endpoint.vips.get(network.id)
-            vip = held or (pools.of(network).take() if network.subnet else None)
+            vip = held
+            if not vip and network.subnet and pools.of(network).has_room_for_vip:
+                vip = pools.of(network).take()
             if vip:
                 vips[network.id] = vip
     ports = settle_ports(decisions.draft, service)
@@ -111,7 +113,9 @@ def _allocate_task(
             decisions.do(ExplainTask(task_id=task.id, error=reason))
         return
     addresses = {
-        network.id: address for network in networks if (address := pools.of(network).take())
+        network.id: address
+        for network in networks
+        if (address := pools.of(network).take_for_task())
     }
     decisions.do(AllocateTask(task_id=task.id, addresses=addresses))
 
@@ -136,7 +140,7 @@ def _obstacle(
     for network in networks:
         if network.id in refusals:
             return refusals[network.id]
-        if pools.of(network).is_full or _lacks_vip(service, [network]):
+        if not pools.of(network).has_room_for_task or _lacks_vip(service, [network]):
             return pools.of(network).describe_full()
     return ""
 

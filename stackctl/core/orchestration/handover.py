@@ -12,6 +12,8 @@ stopped, whatever the order: waiting for each other would never end. An old task
 yet, or whose node is drained and whose successor finds none, is stopped at once.
 """
 
+from collections.abc import Iterable
+
 from stackctl.core.decisions import Decisions
 from stackctl.core.orchestration.slots import Slot
 from stackctl.core.scheduling import schedule
@@ -34,6 +36,9 @@ def hand_over(
 ) -> None:
     """Tells the old task to stop when the new one has come far enough.
 
+    The order may have changed since the new task was created: one that was created to wait until
+    the old one has ended gets what it waits for.
+
     `must_go`: the old task may not stay even if nobody can take over from it.
     """
     if old.status.state < TaskState.ASSIGNED:
@@ -43,7 +48,7 @@ def hand_over(
     elif new.status.state < TaskState.ASSIGNED:
         is_refused = bool(new.status.error)
         may_stop = is_refused and (must_go or _is_in_the_way(decisions, service, new, old))
-    elif order == specs.UpdateOrder.START_FIRST:
+    elif order == specs.UpdateOrder.START_FIRST and new.desired_state == TaskState.RUNNING:
         may_stop = new.status.state == TaskState.RUNNING
     else:
         may_stop = new.status.state >= TaskState.READY
@@ -74,6 +79,14 @@ def still_runs(decisions: Decisions, task: objects.Task) -> bool:
         and task.status.state >= TaskState.ASSIGNED
         and decisions.is_on_live_node(task)
     )
+
+
+def first_wish(decisions: Decisions, tasks: Iterable[objects.Task]) -> TaskState:
+    """What to desire of a new task in a slot with these tasks: READY while one of them still runs,
+    which `promote` then waits for.
+    """
+    is_occupied = any(still_runs(decisions, task) for task in tasks)
+    return TaskState.READY if is_occupied else TaskState.RUNNING
 
 
 def _must_wait(

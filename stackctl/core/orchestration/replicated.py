@@ -8,7 +8,7 @@ the node with most tasks of the service, prefers slots that are not running, the
 import heapq
 
 from stackctl.core.decisions import Decisions
-from stackctl.core.orchestration import rolling_update, tending
+from stackctl.core.orchestration import handover, rolling_update, tending
 from stackctl.core.orchestration.slots import Slot
 from stackctl.model import objects
 from stackctl.model.task_state import TaskState
@@ -60,13 +60,23 @@ def _begins_to_move(decisions: Decisions, service: objects.Service, slot: Slot) 
 def _add(decisions: Decisions, service: objects.Service, present: list[Slot], count: int) -> None:
     taken = {slot.key for slot in present}
     is_first = not taken and service.updated_at == service.created_at
+    cause = "service created" if is_first else f"scaled to {service.spec.replicas}"
+    left_behind = decisions.slots(service.id)
     number = 0
     while count:
         number += 1
         if number in taken:
             continue
-        cause = "service created" if is_first else f"scaled to {service.spec.replicas}"
-        tending.create_task(decisions, service, number, cause=cause, revision=service.revision)
+        # A slot that was scaled away a moment ago may still have a task that is stopping.
+        former = left_behind.get(number)
+        tending.create_task(
+            decisions,
+            service,
+            number,
+            cause=cause,
+            revision=service.revision,
+            desired_state=handover.first_wish(decisions, former.tasks if former else ()),
+        )
         count -= 1
 
 

@@ -194,8 +194,7 @@ def _begin(
     decisions: Decisions, service: objects.Service, policy: specs.UpdatePolicy, slot: Slot
 ) -> None:
     starts_first = policy.order == specs.UpdateOrder.START_FIRST
-    nobody_to_wait_for = not any(handover.still_runs(decisions, task) for task in slot.tasks)
-    desired = TaskState.RUNNING if starts_first or nobody_to_wait_for else TaskState.READY
+    wish = TaskState.RUNNING if starts_first else handover.first_wish(decisions, slot.tasks)
     decisions.do(
         CreateTask(
             task_id=decisions.new_id(),
@@ -203,7 +202,7 @@ def _begin(
             slot=0 if isinstance(slot.key, str) else slot.key,
             revision=service.revision,
             cause=_cause(service),
-            desired_state=desired,
+            desired_state=wish,
             node_id=slot.key if isinstance(slot.key, str) else "",
         )
     )

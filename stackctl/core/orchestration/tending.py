@@ -136,20 +136,22 @@ def _fill(
     if last.desired_state == TaskState.REMOVE:
         return
     revision = rolling_update.revision_for_replacement(service, last)
+    wish = handover.first_wish(decisions, slot.tasks)
     if not ended_by_itself(last):
-        still_stops = any(handover.still_runs(decisions, task) for task in slot.tasks)
         create_task(
             decisions,
             service,
             slot.key,
             cause=_why_again(decisions, slot.key, last),
             revision=revision,
-            desired_state=TaskState.READY if still_stops else TaskState.RUNNING,
+            desired_state=wish,
         )
         return
     if revision != last.revision:
         cause = f"{restarts.describe_end(last)}; revision {revision} is current"
-        create_task(decisions, service, slot.key, cause=cause, revision=revision)
+        create_task(
+            decisions, service, slot.key, cause=cause, revision=revision, desired_state=wish
+        )
         return
     policy = service.spec.task.restart
     verdict = restarts.decide_restart(slot, policy, last=last, now=decisions.now)
@@ -166,7 +168,7 @@ def _fill(
         cause=verdict.cause,
         revision=revision,
         start_after=verdict.at if waits else 0,
-        desired_state=TaskState.READY if waits else TaskState.RUNNING,
+        desired_state=TaskState.READY if waits else wish,
     )
     if waits:
         decisions.wake(service.id, verdict.at)
@@ -188,14 +190,16 @@ def _replace_leaving(
         return
     revision = rolling_update.revision_for_replacement(service, newest)
     order = rolling_update.policy_of(service).order
-    starts_at_once = why.is_lost or order == order.START_FIRST
+    starts_first = order == order.START_FIRST
     create_task(
         decisions,
         service,
         slot.key,
         cause=why.cause,
         revision=revision,
-        desired_state=TaskState.RUNNING if starts_at_once else TaskState.READY,
+        desired_state=(
+            TaskState.RUNNING if starts_first else handover.first_wish(decisions, slot.tasks)
+        ),
     )
 
 

@@ -52,7 +52,7 @@ def test_every_free_address_is_found_once_and_no_other(
     got = [address for _ in range(wanted) if (address := pool.take()) is not None]
     assert len(got) == len(set(got)) == min(wanted, len(hosts) - len(taken))
     assert set(got) <= set(hosts) - taken
-    assert pool.is_full == (len(got) + len(taken) >= len(hosts))
+    assert pool.free == len(hosts) - len(taken) - len(got)
 
 
 def test_an_address_that_was_just_freed_is_not_given_out_again_at_once() -> None:
@@ -94,6 +94,23 @@ def test_an_exhausted_network_is_explained_and_used_again_when_addresses_are_fre
     bench.wait(20)
     bench.settle()
     assert bench.newest(5).status.state == TaskState.ASSIGNED
+
+
+@pytest.mark.parametrize(("nodes", "tasks"), [(1, 4), (2, 3), (3, 2)])
+def test_tasks_leave_room_for_the_gateways_without_which_none_could_start(
+    nodes: int, tasks: int
+) -> None:
+    # Six addresses and many tasks: had tasks taken them all, no node could join the network.
+    bench = Bench(*(f"n{number}" for number in range(nodes)))
+    _small(bench, service_spec(replicas=9))
+    bench.obey()
+    placed = {task.node_id for task in bench.live() if task.node_id}
+    assert placed
+    assert set(_network(bench).gateways) == placed
+    assert len([task for task in bench.live() if task.node_id]) == tasks
+    reasons = {task.status.error for task in bench.live() if not task.node_id}
+    assert len(reasons) == 1
+    assert next(iter(reasons)).startswith("no free address on network shop_default")
 
 
 def test_a_full_second_network_does_not_make_rounds_go_on_for_ever() -> None:

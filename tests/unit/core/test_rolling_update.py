@@ -431,6 +431,24 @@ def test_start_first_makes_room_where_there_is_no_second_place() -> None:
     assert [task.revision for task in bench.live()] == [2]
 
 
+def test_another_order_in_the_middle_of_an_update_lets_no_tasks_wait_for_each_other() -> None:
+    # The second revision waits for the first to end; the third is rejected and brings start-first.
+    none = specs.RestartPolicy(condition=specs.RestartCondition.NONE)
+    start_first = UpdatePolicy(
+        order=UpdateOrder.START_FIRST, failure_action=FailureAction.CONTINUE, monitor_seconds=0
+    )
+    bench = Bench("n1")
+    bench.deploy(service_spec(restart=none, update=QUICK))
+    bench.obey()
+    bench.deploy(service_spec(image="app:2", restart=none, update=QUICK))
+    bench.settle()
+    bench.deploy(service_spec(image="app:3", restart=none, update=start_first))
+    bench.settle()
+    bench.report(bench.newest(), TaskState.REJECTED, error="no image")
+    bench.obey()
+    assert [task.status.state for task in bench.live()] == [TaskState.RUNNING]
+
+
 def test_a_task_that_never_had_a_node_makes_way_at_once() -> None:
     bench = Bench("n1", nano_cpus=NANO)
     huge = specs.Resources(nano_cpus=9 * NANO)

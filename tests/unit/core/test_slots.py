@@ -104,6 +104,23 @@ def test_a_slot_that_was_scaled_away_leaves_no_history() -> None:
     assert [task.slot for task in bench.tasks()] == [1]
 
 
+def test_a_slot_that_is_needed_again_waits_for_its_former_task_to_end() -> None:
+    bench = Bench("n1")
+    bench.deploy(service_spec())
+    bench.obey()
+    former = bench.newest()
+    _scale(bench, 0)
+    bench.settle()
+    _scale(bench, 1)
+    bench.settle()
+    assert bench.newest().desired_state == TaskState.READY
+    bench.acknowledge()
+    bench.settle()
+    bench.report(former, TaskState.SHUTDOWN)
+    bench.settle()
+    assert bench.newest().desired_state == TaskState.RUNNING
+
+
 def test_a_task_says_why_it_was_created() -> None:
     bench = Bench("n1")
     bench.deploy(service_spec(replicas=1))
