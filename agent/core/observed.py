@@ -58,6 +58,7 @@ class Container(Model, frozen=True, kw_only=True):
     stop_grace_seconds: float = DEFAULT_GRACE_SECONDS
     networks: tuple[str, ...] = ()  # engine names of the networks it is attached to
     tty: bool = False
+    stopped_elsewhere: bool = False  # its engine or a person stopped it, or nobody was watching
 
     @property
     def is_up(self) -> bool:

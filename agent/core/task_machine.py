@@ -53,6 +53,7 @@ PROBE_TIMEOUT_DEFAULT_SECONDS = 30.0
 RETRY_REMOVE_SECONDS = 5.0
 
 UNHEALTHY = "unhealthy container"
+STOPPED_ELSEWHERE = "stopped by its engine or by hand, not by itself"
 REMOVED_BY_HAND = "container was removed"
 
 
@@ -337,6 +338,10 @@ def _ended(record: TaskRecord, container: Container, now: float) -> TaskRecord:
     code = container.exit_code
     if record.unhealthy:
         return _with_state(record, TaskState.FAILED, now, error=UNHEALTHY, exit_code=code)
+    if code == 0 and container.stopped_elsewhere:
+        # An engine that is shut down stops its containers, and most of them end with 0 then. A
+        # task that is restarted on failure only would never come back.
+        return _with_state(record, TaskState.FAILED, now, error=STOPPED_ELSEWHERE, exit_code=code)
     if code == 0:
         return _with_state(record, TaskState.COMPLETE, now, message="finished", exit_code=code)
     error = f"task: non-zero exit ({code})"

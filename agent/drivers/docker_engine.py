@@ -40,7 +40,9 @@ PROBE_OUTPUT_BYTES = 16 * 1024
 PULL_SILENCE_SECONDS = 600  # between two lines of progress
 RETRY_SECONDS = 1.0
 
-EVENT_KINDS = ("start", "die", "destroy", "health_status", "pause", "unpause", "rename")
+# HUP, USR1, USR2, WINCH: people send them to have logs or settings opened anew.
+_SIGNALS_THAT_END_NOTHING = ("1", "10", "12", "28")
+EVENT_KINDS = ("start", "kill", "die", "destroy", "health_status", "pause", "unpause", "rename")
 _URL_OF_THE_SOCKET = "http+docker://localhost"
 
 T = TypeVar("T")
@@ -293,6 +295,8 @@ class DockerEvents:
             for body in self._stream:
                 actor = body.get("Actor") or {}
                 labels = actor.get("Attributes") or {}
+                if str(labels.get("signal", "")) in _SIGNALS_THAT_END_NOTHING:
+                    continue
                 yield ContainerEvent(
                     container_id=str(actor.get("ID", "")),
                     task_id=str(labels.get(LABEL_TASK_ID, "")),

@@ -38,7 +38,7 @@ class ContainerEvent(Model, frozen=True, kw_only=True):
 
     container_id: str
     task_id: str
-    kind: str  # die, destroy, start, health_status, …
+    kind: str  # start, kill (a signal that may end it), die, destroy, health_status, …
 
 
 class LogQuery(Model, frozen=True, kw_only=True):

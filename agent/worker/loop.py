@@ -10,12 +10,15 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 
+import msgspec
+
 from agent.clock import Clock
 from agent.core import actions, reconcile, task_machine
 from agent.core.observed import (
     LABEL_CLUSTER_ID,
     LABEL_NODE_ID,
     Container,
+    ContainerState,
 )
 from agent.drivers.config_files import ConfigFiles
 from agent.drivers.disk import AgentFolder
@@ -43,6 +46,7 @@ _OWN_EVENTS: Mapping[str, type[Model]] = {
     "start": actions.StartContainer,
     "destroy": actions.RemoveContainer,
 }
+_ENDED = (ContainerState.EXITED, ContainerState.DEAD)
 _log = logging.getLogger(__name__)
 
 
@@ -98,6 +102,7 @@ class Worker:
         self._changed = threading.Condition()
         self._is_changed = False
         self._ending = False
+        self._stopped_elsewhere: set[str] = set()  # ids of containers
         self._has_looked = False  # nothing is decided before the first full look
         self._assignment = AssignmentSet(node_id=identity.node_id, term=0, index=0)
         self._is_confirmed = False
@@ -301,11 +306,14 @@ class Worker:
     def _heard(self, event: ContainerEvent) -> None:
         with self._changed:
             action = self._busy.get(event.task_id)
+            if event.kind == "kill":
+                self._stopped_elsewhere.add(event.container_id)
+                return  # it may be a signal of ours; its end is an event of its own
         own = _OWN_EVENTS.get(event.kind)
         if own is None or not isinstance(action, own):
             self._look(event.task_id, event.container_id)
 
-    def _full_look(self) -> None:
+    def _full_look(self, after_absence: bool) -> None:
         """Compare the engine's list with what is known; look closer at every difference."""
         found = {item.task_id: item for item in self._engine.list_containers(self._labels)}
         with self._changed:
@@ -320,6 +328,10 @@ class Worker:
         due |= {
             task_id: container.id for task_id, container in known.items() if task_id not in found
         }
+        if after_absence:
+            ended = {item.id for item in found.values() if item.state in _ENDED}
+            with self._changed:
+                self._stopped_elsewhere |= ended & set(due.values())
         if not is_first:
             for task_id, container_id in due.items():
                 self._look(task_id, container_id)
@@ -360,9 +372,10 @@ class Worker:
         with self._changed:
             before = self._containers.get(task_id)
             if seen.container is None:
-                self._containers.pop(task_id, None)
+                gone = self._containers.pop(task_id, None)
+                self._stopped_elsewhere.discard(gone.id if gone else "")
             else:
-                self._containers[task_id] = seen.container
+                self._containers[task_id] = self._with_cause(seen.container)
             sandbox = self._sandboxes().get(task_id)
         self._on_container()
         was_up = before is not None and before.is_up
@@ -374,6 +387,11 @@ class Worker:
                 self._network.container_ended(task_id)
         except DriverFailure as failure:
             _log.warning("task %s: its network: %s", task_id, failure.reason)
+
+    def _with_cause(self, container: Container) -> Container:
+        if container.is_up or container.id not in self._stopped_elsewhere:
+            return container
+        return msgspec.structs.replace(container, stopped_elsewhere=True)
 
     def _sandboxes(self) -> Mapping[str, ContainerSandbox]:
         with self._changed:

@@ -4,6 +4,9 @@ An event only says "look at this container". A full look compares the engine's l
 known and looks closer at every difference; it runs when the stream of events opens (what happened
 before is otherwise never heard of) and once a minute (an event may be lost).
 
+`full_look` is told whether events may have been missed for long: an engine that is shut down stops
+its containers before it answers again.
+
 A stalled engine leaves its stream open and says nothing, so an independent ping closes the stream
 from outside.
 """
@@ -35,7 +38,7 @@ class Observer:
         labels: Mapping[str, str],
         clock: Clock,
         on_event: Callable[[ContainerEvent], None],
-        full_look: Callable[[], None],
+        full_look: Callable[[bool], None],
     ) -> None:
         self._engine = engine
         self._labels = labels
@@ -72,7 +75,7 @@ class Observer:
                 with self._lock:
                     self._stream = stream
                 # After the stream is open, so that nothing falls between the two.
-                self._full_look()
+                self._full_look(True)
                 pause = REOPEN_MIN_SECONDS
                 for event in stream:
                     self._on_event(event)
@@ -96,7 +99,7 @@ class Observer:
                 self._silent_since = None
                 if self._clock.elapsed() - looked_at >= FULL_LOOK_SECONDS:
                     looked_at = self._clock.elapsed()
-                    self._full_look()
+                    self._full_look(False)
             except DriverFailure as failure:
                 failed += 1
                 if self._silent_since is None:

@@ -211,6 +211,24 @@ class EngineContract:
             reader.join(5)
         assert not reader.is_alive()
 
+    def test_a_signal_that_ends_a_container_is_told_before_its_end(self, tested: Engine) -> None:
+        stream = tested.events(LABELS)
+        kinds: list[str] = []
+        reader = threading.Thread(target=lambda: kinds.extend(event.kind for event in stream))
+        reader.start()
+        try:
+            container_id = self.create(tested, "sleep", "100")
+            tested.start(container_id)
+            tested.kill(container_id, "SIGKILL")
+            self.await_end(tested, container_id)
+            time_limit = time.monotonic() + WAIT_SECONDS
+            while "die" not in kinds and time.monotonic() < time_limit:
+                reader.join(0.05)
+            assert kinds == ["start", "kill", "die"]
+        finally:
+            stream.close()
+            reader.join(5)
+
     def test_logs_tell_both_sources_with_their_times(self, tested: Engine) -> None:
         container_id = self.create(tested, "sh", "-c", "echo out; echo err >&2; exit 0")
         tested.start(container_id)

@@ -240,6 +240,7 @@ class FakeEngine:
             self._enter("kill", container.name, signal)
             if not container.pid:
                 raise PermanentFailure(f"Container {container.id} is not running")
+            self._emit(container, "kill")
             if signal == "SIGKILL":
                 self._end(container, SIGKILL_CODE)
             elif container.program.exit_code_on_term is not None:
@@ -305,6 +306,12 @@ class FakeEngine:
             container = self.named(name)
             container.oom_killed = oom_killed
             self._end(container, exit_code)
+
+    def stop_with_engine(self, name: str) -> None:
+        """Stop a container as an engine does that is itself told to end."""
+        with self.changed:
+            self._emit(self.named(name), "kill")
+            self._end(self.named(name), 0)
 
     def take_away(self, name: str) -> None:
         """Remove a container by force, as a person with a shell does."""

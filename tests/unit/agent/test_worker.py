@@ -214,6 +214,24 @@ def test_lost_events_are_made_up_for_when_the_stream_opens_again(bench: Bench) -
     bench.reaches("t1", TaskState.FAILED)
 
 
+def test_task_that_its_engine_stopped_has_not_completed(bench: Bench) -> None:
+    bench.start().hold(assignment(1, task("t1")))
+    bench.reaches("t1", TaskState.RUNNING)
+    bench.engine.stop_with_engine(container_name("t1"))
+    assert "its engine" in bench.reaches("t1", TaskState.FAILED).status.error
+
+
+def test_task_that_was_stopped_while_the_agent_was_away_has_not_completed(bench: Bench) -> None:
+    bench.start().hold(assignment(1, task("t1")))
+    bench.reaches("t1", TaskState.RUNNING)
+    until(lambda: bench.applied == [1])
+    bench.workers[0].stop()
+    bench.engine.streams.clear()
+    bench.engine.end(container_name("t1"), 0)
+    bench.start()
+    bench.reaches("t1", TaskState.FAILED)
+
+
 def test_stop_is_not_held_up_by_a_health_test(bench: Bench) -> None:
     blocked = threading.Event()
     probe = bench.engine.probe
