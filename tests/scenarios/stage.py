@@ -49,6 +49,7 @@ class Stage:
             "fail-node": lambda words: self._fault(self.world.fail, words),
             "cut-node": lambda words: self._fault(self.world.cut, words),
             "return-node": lambda words: self._fault(self.world.restore, words),
+            "stop-agent": lambda words: self._fault(self.world.stop_agent, words),
             "restart-agent": lambda words: self._fault(self.world.restart_agent, words),
             "change-leader": self._change_leader,
             "kill": self._kill,

@@ -39,7 +39,9 @@ class Trace:
         return lines
 
     def _note_node(self, old: objects.Node | None, new: objects.Node) -> None:
-        if old is not None and old.state not in (new.state, NodeState.UNKNOWN):
+        if old is None or (old.state == NodeState.UNKNOWN and not old.session_manager_id):
+            return
+        if old.state != new.state:
             message = f": {new.state_message}" if new.state_message else ""
             self._say(f"node {new.hostname} is {new.state.value}{message}")
 

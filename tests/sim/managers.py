@@ -29,6 +29,7 @@ from tests.sim.machinery import Machinery
 from tests.sim.timeline import Timeline
 
 DOWN_SECONDS = 3.0
+ABSENT_SECONDS = 30.0
 PUSH_SECONDS = 0.005
 WATCH_SECONDS = 0.5
 ROUNDS_WITHOUT_PAUSE_MAX = 300  # more within one second means that rounds cause rounds
@@ -61,6 +62,7 @@ class SimulatedManagers:
         machinery: Machinery,
         *,
         push: Callable[[str, protocol.AssignmentMessage], None],
+        answers: Callable[[str], bool],
         on_applied: Callable[[Applied, commands.Command], None] = lambda _applied, _command: None,
     ) -> None:
         self.state = ClusterState()
@@ -71,6 +73,7 @@ class SimulatedManagers:
         self._timeline = timeline
         self._machinery = machinery
         self._push = push
+        self._answers = answers
         self._on_applied = on_applied
         self._second = ClusterState()
         self._agenda = Agenda()
@@ -223,14 +226,22 @@ class SimulatedManagers:
             self.state.nodes.values(), now=self._timeline.now, down_seconds=DOWN_SECONDS
         )
         for silence in silences:
-            self.submit(
-                commands.LoseNode(
-                    node_id=silence.node.id,
-                    term=self.term,
-                    message=f"heartbeat failure: not heard of for {silence.seconds:.1f} s",
-                    now=self.now(),
+            seconds = self.liveness.silence_seconds(silence.node.id, now=self._timeline.now)
+            if self._answers(silence.node.id) and seconds < ABSENT_SECONDS:
+                state, message = NodeState.UNKNOWN, "its agent is not heard of"
+            else:
+                why = f"heartbeat failure: not heard of for {seconds:.1f} s"
+                state, message = NodeState.DOWN, why
+            if silence.node.state != state:
+                self.submit(
+                    commands.LoseNode(
+                        node_id=silence.node.id,
+                        term=self.term,
+                        message=message,
+                        state=state,
+                        now=self.now(),
+                    )
                 )
-            )
 
     # -- the leader --------------------------------------------------------------------------
 

@@ -78,6 +78,7 @@ class SimulatedNode:
         self.engine = FakeEngine(timeline.clock, images=images)
         self.is_powered = True
         self.is_cut = False
+        self.is_agent_up = True
         self.records: dict[str, TaskRecord] = {}
         self.assignment = AssignmentSet(node_id=node_id, term=0, index=0)
         self.applied_index = 0
@@ -108,6 +109,11 @@ class SimulatedNode:
     @property
     def is_reachable(self) -> bool:
         """True when managers and agent can talk."""
+        return self.answers and self.is_agent_up
+
+    @property
+    def answers(self) -> bool:
+        """True when the machine itself gives signs of life."""
         return self.is_powered and not self.is_cut
 
     def running(self) -> list[str]:
@@ -126,19 +132,26 @@ class SimulatedNode:
     def power_on(self) -> None:
         """The machine starts; its agent finds what it left on disk."""
         self.is_powered = True
-        self.look()
+        self.start_agent()
 
-    def restart_agent(self) -> None:
-        """The agent dies and starts anew; containers go on."""
+    def stop_agent(self) -> None:
+        """The agent dies; containers go on."""
+        if not (self.is_powered and self.is_agent_up):
+            return
         for action in list(self._busy.values()):
             if self._machinery.loses_the_outcome():
                 self._execution.perform(action, self.assignment, self._networks)
+        self.is_agent_up = False
+
+    def start_agent(self) -> None:
+        """An agent starts; it finds what the last one left on disk and in the engine."""
         self._begin_life()
+        self.is_agent_up = True
         self.look()
 
     def receive(self, message: AssignmentMessage) -> None:
         """A manager sent an assignment."""
-        if not self.is_powered:
+        if not self._is_alive(self._life):
             return
         held = self.assignment
         if (message.term, message.index) < (held.term, held.index):
@@ -175,6 +188,9 @@ class SimulatedNode:
 
     # -- the agent's loop --------------------------------------------------------------------
 
+    def _is_alive(self, life: int) -> bool:
+        return life == self._life and self.is_powered and self.is_agent_up
+
     def _begin_life(self) -> None:
         self._life += 1
         self._is_confirmed = False
@@ -193,7 +209,7 @@ class SimulatedNode:
         self._timeline.at(time, lambda: self._decide(life))
 
     def _decide(self, life: int) -> None:
-        if life != self._life or not self.is_powered:
+        if not self._is_alive(life):
             return
         self._looks_at = None
         plan = reconcile.reconcile(
@@ -261,7 +277,7 @@ class SimulatedNode:
         self._timeline.after(self._machinery.engine_seconds(), lambda: self._finish(action, life))
 
     def _finish(self, action: actions.Action, life: int) -> None:
-        if life != self._life or not self.is_powered:
+        if not self._is_alive(life):
             return
         outcome, seen = self._execution.perform(action, self.assignment, self._networks)
         if seen is not None:
@@ -294,7 +310,7 @@ class SimulatedNode:
             self._uplink.report(self.id, TaskReport(task_id=record.task_id, status=record.status))
 
     def _network_is_applied(self, assignment: AssignmentSet, life: int) -> None:
-        if life != self._life or not self.is_powered or assignment.index < self.applied_index:
+        if not self._is_alive(life) or assignment.index < self.applied_index:
             return
         self._networks = {network.id: network.name for network in assignment.networks}
         self.engine.networks.update(self._networks.values())

@@ -4,8 +4,8 @@
     python -m tests.sim.run FIRST LAST    many
 
 Faults: reports and acknowledgements lost, doubled and late; nodes dying, cut off and returning;
-agents restarting; machines replaced by new ones; leaders changing while rounds are under way;
-entries of others between those of a round; clocks of managers that are wrong by seconds.
+agents restarting or gone; machines replaced by new ones; leaders changing while rounds are under
+way; entries of others between those of a round; clocks of managers that are wrong by seconds.
 `stackctl.state.invariants` hold after every entry (`managers`), and at the end the cluster
 converges (`convergence`).
 """
@@ -77,6 +77,7 @@ class Simulation:
             (self._fail_or_return, 12),
             (self._cut_or_return, 12),
             (self._restart_agent, 6),
+            (self._stop_or_start_agent, 6),
             (self._drop_session, 6),
             (self._kill_something, 14),
             (self.world.managers.change_leader, 8),
@@ -106,6 +107,13 @@ class Simulation:
         node = self.world.nodes[self._node()]
         if node.is_powered:
             self.world.restart_agent(node)
+
+    def _stop_or_start_agent(self) -> None:
+        node = self.world.nodes[self._node()]
+        if node.is_agent_up:
+            self.world.stop_agent(node)
+        else:
+            self.world.restore(node)
 
     def _drop_session(self) -> None:
         self.world.drop_session(self.world.nodes[self._node()])

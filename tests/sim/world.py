@@ -33,7 +33,11 @@ class World:
         self.machinery = machinery or Machinery()
         self.nodes: dict[str, SimulatedNode] = {}  # by node id
         self.managers = SimulatedManagers(
-            self.timeline, self.machinery, push=self._push, on_applied=on_applied
+            self.timeline,
+            self.machinery,
+            push=self._push,
+            answers=lambda node_id: node_id in self.nodes and self.nodes[node_id].answers,
+            on_applied=on_applied,
         )
         self._seeds = 0
         self._machines = 0
@@ -124,18 +128,25 @@ class World:
         self.timeline.after(SILENCE_SECONDS, lambda: self._give_up(node))
 
     def restore(self, node: SimulatedNode) -> None:
-        """Power and link are back."""
+        """Power, link and agent are back."""
         if node.is_cut:
             self.managers.disconnect(node.id)
         node.is_cut = False
         if not node.is_powered:
             node.power_on()
+        elif not node.is_agent_up:
+            node.start_agent()
         self._connect(node)
+
+    def stop_agent(self, node: SimulatedNode) -> None:
+        """The node's agent dies; the machine goes on."""
+        node.stop_agent()
+        self.managers.disconnect(node.id)
 
     def restart_agent(self, node: SimulatedNode) -> None:
         """The node's agent dies and starts anew."""
-        node.restart_agent()
-        self.managers.disconnect(node.id)
+        self.stop_agent(node)
+        node.start_agent()
         self._connect(node)
 
     def drop_session(self, node: SimulatedNode) -> None:
