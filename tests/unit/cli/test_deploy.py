@@ -2,6 +2,8 @@
 
 import _thread
 import json
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -156,8 +158,17 @@ def test_a_leader_that_is_missing_for_a_moment_does_not_end_the_wait(
     assert "no leader; trying again" in done.err.splitlines()
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C works, also where the tests run as a background job that is to ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupted_wait_says_that_the_work_goes_on(
-    run: Run, file: str, fake_api: FakeApi, monkeypatch: pytest.MonkeyPatch
+    run: Run, file: str, fake_api: FakeApi
 ) -> None:
     def interrupt(request: str) -> None:
         if request == "GET /v1/changes":
