@@ -32,6 +32,7 @@ def put_stack(draft: Draft, command: commands.PutStack) -> tuple[int, tuple[api.
         *(_put_config(draft, config, command) for config in spec.configs),
         *(_put_service(draft, service, command) for service in spec.services),
     ]
+    _free_numbers(draft, spec)
     if command.prune:
         changes.extend(_prune(draft, command))
     held = draft.stacks.get(spec.name)
@@ -177,6 +178,23 @@ def _put_service(draft: Draft, spec: specs.ServiceSpec, command: commands.PutSta
         name=spec.name,
         cause=revisions.describe_change(held, service),
     )
+
+
+def _free_numbers(draft: Draft, spec: specs.StackSpec) -> None:
+    """Port numbers that were chosen for services of the stack and that another of its services asks
+    for by name are chosen anew.
+    """
+    asked = {(port.published, port.protocol) for service in spec.services for port in service.ports}
+    for item in spec.services:
+        service = draft.services[draft.service_ids[item.name]]
+        kept = tuple(
+            port
+            for port in service.endpoint.ports
+            if port in item.ports or (port.published, port.protocol) not in asked
+        )
+        if kept != service.endpoint.ports:
+            endpoint = replace(service.endpoint, ports=kept)
+            draft.put_service(replace(service, endpoint=endpoint))
 
 
 def _config_ids(draft: Draft, spec: specs.ServiceSpec) -> Mapping[str, str]:

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from stackctl.model import objects, specs
 from stackctl.model.objects import UpdateState, UpdateStatus
 
+DYNAMIC_PORTS = range(30000, 32768)  # numbers for ports that state none, as in Swarm
 MOVING_STATES = {UpdateState.UPDATING, UpdateState.ROLLBACK_STARTED}
 PAUSED_STATES = {UpdateState.PAUSED, UpdateState.ROLLBACK_PAUSED}
 
@@ -122,12 +123,14 @@ def _with_small_change(
 
 def _trimmed(endpoint: objects.Endpoint, spec: specs.ServiceSpec) -> objects.Endpoint:
     """The endpoint without ports that the spec no longer publishes: they are free at once, also
-    for another service of the same deploy.
+    for another service of the same deploy. A number that was asked for is not kept by a port that
+    now leaves the choice to us.
     """
     kept = tuple(
         held
         for held in endpoint.ports
-        if any(port in (held, replace(held, published=0)) for port in spec.ports)
+        if held in spec.ports
+        or (held.published in DYNAMIC_PORTS and replace(held, published=0) in spec.ports)
     )
     return endpoint if kept == endpoint.ports else replace(endpoint, ports=kept)
 

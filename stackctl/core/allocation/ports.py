@@ -4,8 +4,7 @@ from msgspec.structs import replace
 
 from stackctl.model import objects, specs
 from stackctl.state.cluster import Draft
-
-DYNAMIC_PORTS = range(30000, 32768)
+from stackctl.state.revisions import DYNAMIC_PORTS
 
 PortKey = tuple[int, str]  # port, protocol
 

@@ -357,6 +357,30 @@ def test_a_port_that_one_service_drops_another_of_the_same_deploy_may_take() -> 
     assert bench.service().endpoint.ports == ()
 
 
+def test_a_number_that_was_asked_for_is_not_kept_when_the_choice_is_ours() -> None:
+    bench = Bench("n1")
+    asked = specs.PortSpec(target=80, published=8080)
+    ours = specs.PortSpec(target=80)
+    bench.deploy(service_spec(ports=(asked,)), service_spec("shop_db"))
+    bench.settle()
+    bench.deploy(service_spec(ports=(ours,)), service_spec("shop_db", ports=(asked,)))
+    bench.settle()
+    assert bench.service("shop_db").endpoint.ports == (asked,)
+    assert bench.service().endpoint.ports[0].published == 30000
+
+
+def test_a_chosen_number_makes_way_for_a_service_that_asks_for_it() -> None:
+    bench = Bench("n1")
+    ours = specs.PortSpec(target=80)
+    asked = specs.PortSpec(target=80, published=30000)
+    bench.deploy(service_spec(ports=(ours,)))
+    bench.settle()
+    bench.deploy(service_spec(ports=(ours,)), service_spec("shop_db", ports=(asked,)))
+    bench.settle()
+    assert bench.service("shop_db").endpoint.ports == (asked,)
+    assert bench.service().endpoint.ports[0].published == 30001
+
+
 def _pause(bench: Bench, state: UpdateState) -> None:
 
     service = bench.service()
