@@ -104,6 +104,7 @@ class Task(Model, frozen=True, kw_only=True):
     end_cause: str = ""  # in words, why it is to end
     released: bool = False  # no node balances to it any longer: its agent may stop it
     created_version: int = 0  # log index that created it; orders a slot's tasks (clocks differ)
+    ended_version: int = 0  # log index at which it was first known to have ended
     version: int = 0
 
     @property

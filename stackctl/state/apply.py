@@ -8,7 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from stackctl.model import objects
-from stackctl.model.task_state import TaskState
+from stackctl.model.task_state import TaskState, is_terminal
 from stackctl.state import changes, commands, deploy, nodes
 from stackctl.state.cluster import ClusterState, Draft
 from stackctl.state.events import Event
@@ -113,4 +113,12 @@ def _report(draft: Draft, node_id: str, report: TaskReport, *, now: float) -> No
     if not running_at and status.state == TaskState.RUNNING:
         running_at = now
     if status != held or running_at != task.running_at:
-        draft.put_task(replace(task, status=status, running_at=running_at))
+        has_ended = is_terminal(status.state) and not task.has_ended
+        draft.put_task(
+            replace(
+                task,
+                status=status,
+                running_at=running_at,
+                ended_version=draft.index if has_ended else task.ended_version,
+            )
+        )

@@ -311,7 +311,7 @@ def _change_task(
                 ended = objects.TaskStatus(
                     state=change.state, at=now, message=change.error, error=change.error
                 )
-                draft.put_task(replace(task, status=ended))
+                draft.put_task(replace(task, status=ended, ended_version=draft.index))
 
 
 def _change_network(

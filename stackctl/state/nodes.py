@@ -92,7 +92,7 @@ def remove_node(draft: Draft, command: commands.RemoveNode) -> None:
             status = objects.TaskStatus(
                 state=TaskState.ORPHANED, at=command.now, message=error, error=error
             )
-            draft.put_task(replace(task, status=status))
+            draft.put_task(replace(task, status=status, ended_version=draft.index))
     draft.drop_node(node.id)
 
 

@@ -85,8 +85,13 @@ def _slot(key: SlotKey, tasks: list[objects.Task]) -> Slot:
 
 
 def ended_by_itself(task: objects.Task) -> bool:
-    """True when nobody asked it to end: it completed, failed or could not start."""
-    return task.status.state in ENDED_BY_THEMSELVES
+    """True when it completed, failed or could not start before anybody asked it to end.
+
+    A task that was lost with its node was asked; that it failed is known only when the node is
+    back, and counts neither as an attempt nor as a failure of an update.
+    """
+    was_asked_first = not task.is_wanted and task.desired_version < task.ended_version
+    return task.status.state in ENDED_BY_THEMSELVES and not was_asked_first
 
 
 def _age(task: objects.Task) -> tuple[int, float, str]:

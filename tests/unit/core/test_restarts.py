@@ -97,6 +97,21 @@ def test_lost_tasks_do_not_count_as_attempts() -> None:
     assert isinstance(_decide(slot, RestartPolicy(attempts_max=1), now=99), Restart)
 
 
+def test_a_task_that_failed_because_its_node_lost_power_is_no_attempt() -> None:
+    bench = Bench("n1", "n2")
+    bench.deploy(service_spec(restart=RestartPolicy(attempts_max=1)))
+    bench.obey()
+    lost = bench.newest()
+    bench.lose("n1")
+    bench.obey()
+    bench.see("n1")
+    bench.report(lost, TaskState.FAILED, error="task: non-zero exit (255)")
+    bench.obey()
+    bench.report(bench.newest(), TaskState.FAILED, error="boom")
+    bench.obey()
+    assert [task.status.state for task in bench.live()] == [TaskState.RUNNING]
+
+
 def test_without_a_stated_delay_pauses_grow_from_nothing_to_five_seconds() -> None:
     assert [restarts.backoff_seconds(number) for number in range(9)] == [
         0,

@@ -224,3 +224,17 @@ def test_a_manual_rollback_during_an_update_goes_back_at_once() -> None:
     bench.obey()
     assert [task.revision for task in bench.live()] == [1, 1, 1]
     assert len(bench.tasks()) == 3
+
+
+def test_a_task_that_was_lost_with_its_node_is_no_failure_of_the_update() -> None:
+    policy = UpdatePolicy(monitor_seconds=60)
+    bench = deployed(1, policy)
+    update(bench, policy)
+    bench.obey()
+    lost = bench.newest()
+    bench.lose(lost.node_id)
+    bench.settle()
+    bench.see(lost.node_id)
+    bench.report(lost, TaskState.FAILED, error="task: non-zero exit (255)")
+    bench.obey()
+    assert update_status(bench).state == UpdateState.UPDATING
