@@ -46,8 +46,10 @@ def _moves_left(decisions: Decisions, service: objects.Service, present: list[Sl
     """
     if not service.spec.task.placement.constraints or rolling_update.is_moving(service):
         return 0
+    if not service.spec.update.parallelism:
+        return len(present)
     moving = sum(1 for slot in present if tending.is_moving(decisions, slot))
-    return (service.spec.update.parallelism or len(present)) - moving
+    return service.spec.update.parallelism - moving
 
 
 def _begins_to_move(decisions: Decisions, service: objects.Service, slot: Slot) -> bool:

@@ -130,8 +130,7 @@ def _catch_up(
         for slot in slots.values()
         if len(slot.live) > 1 and slot.live[-1].status.state != TaskState.RUNNING
     )
-    room = (policy.parallelism or len(dirty)) - under_way
-    for slot in dirty[: max(room, 0)]:
+    for slot in dirty[: _room(policy, len(dirty), under_way)]:
         _begin(decisions, service, policy, slot)
 
 
@@ -171,12 +170,16 @@ def _begin_slots(
         for number, slot in enumerate(open_slots)
         if (at := attempts[slot.key]) <= decisions.now
     )
-    room = (policy.parallelism or len(dirty)) - under_way
-    for _, number in due[: max(room, 0)]:
+    for _, number in due[: _room(policy, len(due), under_way)]:
         _begin(decisions, service, policy, open_slots[number])
     for at in attempts.values():
         if decisions.now < at < NEVER:
             decisions.wake(service.id, at)
+
+
+def _room(policy: specs.UpdatePolicy, wanted: int, under_way: int) -> int:
+    """How many more slots may begin to change; without a parallelism all of them."""
+    return max(policy.parallelism - under_way, 0) if policy.parallelism else wanted
 
 
 def _next_attempt(service: objects.Service, slot: Slot, *, now: float) -> float:

@@ -131,6 +131,8 @@ def _fill(
         why = leaving[slot.live[-1].id]
         if why.is_lost or why.is_ordered or may_move:
             _replace_leaving(decisions, service, slot, why)
+        else:
+            handover.promote(decisions, service, slot)  # it stays for now, so it goes on
         return
     last = slot.last_ended
     if last.desired_state == TaskState.REMOVE:

@@ -25,6 +25,15 @@ def test_so_many_slots_change_at_a_time(parallelism: int, at_once: int) -> None:
     assert touched(bench) == list(range(1, at_once + 1))
 
 
+def test_all_at_once_does_not_wait_for_slots_that_cannot_begin() -> None:
+    policy = UpdatePolicy(parallelism=0)
+    bench = deployed(2, policy)
+    huge = specs.Resources(nano_cpus=99 * NANO)
+    bench.deploy(service_spec(replicas=5, update=policy, reservations=huge))
+    bench.settle()
+    assert touched(bench) == [1, 2, 3, 4, 5]
+
+
 def test_the_next_slot_waits_until_this_one_has_run_for_the_monitor_time() -> None:
     policy = UpdatePolicy(monitor_seconds=4)
     bench = deployed(2, policy)

@@ -295,6 +295,22 @@ def test_tasks_stay_where_they_may_not_be_while_nobody_else_takes_them() -> None
     assert bench.places() == ["n2"]
 
 
+def test_a_task_that_is_to_leave_later_is_restarted_until_then() -> None:
+    # The second slot waits for the first to move, which nobody can take.
+    restart = specs.RestartPolicy(delay_seconds=5)
+    bench = Bench("n1")
+    bench.deploy(service_spec(replicas=2, restart=restart))
+    bench.obey()
+    bench.report(bench.newest(2), TaskState.FAILED, error="boom")
+    bench.obey()
+    nowhere = specs.Placement(constraints=("node.hostname==n9",))
+    bench.deploy(service_spec(replicas=2, restart=restart, placement=nowhere))
+    bench.obey()
+    bench.wait(5)
+    bench.obey()
+    assert bench.newest(2).status.state == TaskState.RUNNING
+
+
 @pytest.mark.parametrize(("parallelism", "at_once"), [(1, 1), (2, 2), (0, 4)])
 def test_a_new_constraint_moves_tasks_a_few_at_a_time(parallelism: int, at_once: int) -> None:
     bench = Bench("n1")
@@ -315,75 +331,6 @@ def test_a_new_constraint_moves_tasks_a_few_at_a_time(parallelism: int, at_once:
     assert sum(1 for task in bench.tasks() if task.node_id == "n2") == at_once
     bench.obey()
     assert bench.places() == ["n2"] * 4
-
-
-def test_a_global_service_has_one_task_on_each_eligible_node() -> None:
-    bench = Bench("n1", "n2")
-    bench.add_node("n3", labels={"x": "no"})
-    bench.add_node("n4")
-    bench.change("n4", availability=Availability.PAUSE)
-    placement = specs.Placement(constraints=("node.labels.x!=no",))
-    bench.deploy(service_spec(mode=specs.Mode.GLOBAL, placement=placement))
-    bench.obey()
-    assert sorted(bench.places()) == ["n1", "n2"]
-    assert {task.slot for task in bench.tasks()} == {0}
-
-
-def test_global_tasks_come_and_go_with_their_nodes() -> None:
-    bench = Bench("n1", "n2")
-    bench.deploy(service_spec(mode=specs.Mode.GLOBAL))
-    bench.obey()
-    bench.add_node("n3")
-    bench.obey()
-    assert sorted(bench.places()) == ["n1", "n2", "n3"]
-    bench.change("n2", availability=Availability.DRAIN)
-    bench.obey()
-    assert sorted(bench.places()) == ["n1", "n3"]
-    bench.change("n2", availability=Availability.ACTIVE)
-    bench.obey()
-    assert sorted(bench.places()) == ["n1", "n2", "n3"]
-    assert bench.tasks()[2].cause == "node n2 is eligible"
-
-
-def test_a_global_task_of_a_lost_node_is_neither_moved_nor_doubled() -> None:
-    bench = Bench("n1", "n2")
-    bench.deploy(service_spec(mode=specs.Mode.GLOBAL))
-    bench.obey()
-    before = {task.id for task in bench.tasks()}
-    bench.lose("n2")
-    bench.obey()
-    bench.see("n2")
-    bench.obey()
-    assert {task.id for task in bench.tasks()} == before
-
-
-def test_a_removed_node_leaves_nothing_of_a_global_service() -> None:
-    bench = Bench("n1", "n2")
-    bench.deploy(service_spec(mode=specs.Mode.GLOBAL))
-    bench.obey()
-    bench.submit(commands.RemoveNode(node_id="n2", force=True, now=bench.now))
-    bench.obey()
-    assert [task.node_id for task in bench.tasks()] == ["n1"]
-
-
-def test_a_crashed_global_task_is_restarted_on_its_node() -> None:
-    bench = Bench("n1", "n2")
-    bench.deploy(service_spec(mode=specs.Mode.GLOBAL))
-    bench.obey()
-    task = next(task for task in bench.tasks() if task.node_id == "n2")
-    bench.report(task, TaskState.FAILED, error="boom")
-    bench.obey()
-    assert sorted(bench.places()) == ["n1", "n2"]
-
-
-def test_a_global_task_that_does_not_fit_says_so() -> None:
-    bench = Bench("n1")
-    bench.add_node("n2", nano_cpus=NANO // 2)
-    reservations = specs.Resources(nano_cpus=NANO)
-    bench.deploy(service_spec(mode=specs.Mode.GLOBAL, reservations=reservations))
-    bench.obey()
-    waiting = next(task for task in bench.tasks() if task.node_id == "n2")
-    assert waiting.status.error == "no suitable node (insufficient resources on 1 node)"
 
 
 def test_a_task_of_a_node_that_is_down_for_a_day_is_given_up() -> None:
