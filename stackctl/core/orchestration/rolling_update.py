@@ -63,8 +63,7 @@ def is_moving(service: objects.Service) -> bool:
 
 def is_dirty(service: objects.Service, slot: Slot) -> bool:
     """True when nobody has begun to bring the slot to the current revision."""
-    newest = slot.live[-1] if slot.live else slot.latest
-    return newest.revision != service.revision
+    return all(task.revision != service.revision for task in slot.live or (slot.latest,))
 
 
 def judge(

@@ -43,13 +43,11 @@ def tend(
         _fill(decisions, service, slot, leaving, may_move=may_move)
         return
     newest = _choose(service, staying)
-    for withdrawn in staying[staying.index(newest) + 1 :]:
+    for withdrawn in live[live.index(newest) + 1 :]:
         cause = f"revision {withdrawn.revision} was rolled back"
+        if withdrawn.revision == newest.revision:
+            cause = f"{_node_name(decisions, newest)} is back"
         decisions.do(SetDesired(task_id=withdrawn.id, desired_state=TaskState.REMOVE, cause=cause))
-    if _is_superfluous(newest, staying):
-        cause = f"{_node_name(decisions, staying[0])} is back"
-        decisions.do(SetDesired(task_id=newest.id, desired_state=TaskState.REMOVE, cause=cause))
-        return
     order = rolling_update.policy_of(service).order
     for old in live[: live.index(newest)]:
         why = leaving.get(old.id)
@@ -206,19 +204,15 @@ def _replace_leaving(
 
 
 def _choose(service: objects.Service, staying: list[objects.Task]) -> objects.Task:
-    """The task that the slot should end up with: the newest of the current revision, if any."""
+    """The task that the slot should end up with: the newest of the current revision, if any.
+
+    Unless that was only to stand in for an older one of the same revision that is back.
+    """
     current = [task for task in staying if task.revision == service.revision]
-    return (current or staying)[-1]
-
-
-def _is_superfluous(newest: objects.Task, staying: list[objects.Task]) -> bool:
-    """True when the newest task was only a replacement for one of its revision that is back."""
-    oldest = staying[0]
-    return (
-        oldest.id != newest.id
-        and oldest.revision == newest.revision
-        and (newest.status.state != TaskState.RUNNING or oldest.status.state == TaskState.RUNNING)
-    )
+    newest = (current or staying)[-1]
+    oldest = next(task for task in staying if task.revision == newest.revision)
+    is_needed = newest.status.state == TaskState.RUNNING != oldest.status.state
+    return newest if is_needed else oldest
 
 
 def _leaving(decisions: Decisions, service: objects.Service, task: objects.Task) -> Leaving | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from stackctl.core.agenda import FULL_ROUND_PERIOD_SECONDS, Agenda
@@ -134,7 +134,8 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=80, deadline=None)
+@example([("lose", 1), ("deploy", 3), ("fail", 1), ("lose", 0), ("rollback", 0)])
 @given(STEPS)
 def test_whatever_happens_rounds_come_to_rest(steps: list[tuple[str, int]]) -> None:
     bench = Bench("n1", "n2", "n3")

@@ -376,3 +376,25 @@ def test_specs_of_revisions_that_nobody_has_are_forgotten() -> None:
     used = {task.revision for task in bench.tasks()}
     assert set(service.task_specs) == used | {service.revision, service.previous_revision}
     assert len(service.task_specs) <= 7
+
+
+@pytest.mark.parametrize("is_back", [True, False])
+def test_a_rollback_meets_a_lost_node_and_one_task_is_left(is_back: bool) -> None:
+    # Old, rolled back and stand-in task in one slot once replaced each other for ever.
+    bench = Bench("n1", "n2", "n3")
+    bench.deploy(service_spec(replicas=2))
+    bench.obey()
+    bench.deploy(service_spec(image="app:2", replicas=2, update=UpdatePolicy(parallelism=0)))
+    bench.settle()
+    bench.lose("n1")
+    bench.lose("n2")
+    bench.settle()
+    bench.submit(commands.RollbackService(service_id=bench.service().id, now=bench.now))
+    bench.settle()
+    if is_back:
+        bench.see("n1")
+        bench.see("n2")
+    bench.obey()
+    bench.wait(5)
+    bench.obey()
+    assert [(task.slot, task.revision) for task in bench.live()] == [(1, 1), (2, 1)]
