@@ -399,16 +399,15 @@ def is_gone(draft: Draft, task: objects.Task) -> bool:
 
 
 def is_network_used(draft: Draft, network: objects.Network) -> bool:
-    """True while a service is attached to it, might be again after a rollback, or a task still has
-    an address on it.
+    """True while a service is attached to it in its spec, in the previous one, or in a revision of
+    which it still has tasks.
     """
-    for service in draft.services.values():
-        known = [*service.task_specs.values(), service.spec.task]
-        if service.previous_spec is not None:
-            known.append(service.previous_spec.task)
-        if any(item.network == network.name for spec in known for item in spec.networks):
-            return True
-    return any(network.id in task.addresses for task in draft.every_task() if not task.has_ended)
+    return any(
+        attachment.network == network.name
+        for service in draft.services.values()
+        for spec in service.task_specs.values()
+        for attachment in spec.networks
+    )
 
 
 def is_config_unused(draft: Draft, config: objects.Config) -> bool:

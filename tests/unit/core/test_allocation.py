@@ -285,6 +285,25 @@ def test_an_ingress_network_reaches_every_node() -> None:
     assert set(_network(bench).gateways) == {"n1", "n2", "n3"}
 
 
+def test_a_removed_service_needs_no_gateways_on_nodes_without_its_tasks() -> None:
+    bench = Bench("n1", "n2")
+    bench.deploy(service_spec(ports=(PORT,)))
+    bench.obey()
+    bench.submit(commands.RemoveService(service_id=bench.service().id, now=bench.now))
+    bench.settle()
+    assert set(_network(bench).gateways) == set(bench.places()) | {bench.newest().node_id}
+
+
+@pytest.mark.parametrize(("waiting", "vip", "task"), [(0, True, True), (1, False, False)])
+def test_the_last_addresses_are_kept_for_tasks_that_wait_for_a_node(
+    waiting: int, vip: bool, task: bool
+) -> None:
+    network = objects.Network(id="n", spec=specs.NetworkSpec(name="n"), subnet="10.1.0.0/29")
+    used = {f"10.1.0.{number}" for number in range(1, 5 + waiting)}
+    pool = AddressPool(network, used, nodes_without=9, waiting=waiting)
+    assert (pool.has_room_for_vip, pool.has_room_for_task) == (vip, task)
+
+
 def test_ports_without_a_number_get_one_and_keep_it() -> None:
     bench = Bench("n1")
     bench.deploy(service_spec(ports=(PORT,)), service_spec("shop_db", ports=(PORT,)))

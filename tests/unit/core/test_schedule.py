@@ -325,6 +325,21 @@ def test_a_task_without_a_node_says_why_in_counts(
     assert bench.newest().status.error == f"no suitable node ({reason})"
 
 
+def test_reservations_may_fill_a_node_exactly() -> None:
+    bench = Bench("n1", nano_cpus=2 * NANO)
+    half = specs.Resources(nano_cpus=NANO, memory_bytes=4 << 30)
+    bench.deploy(service_spec(replicas=3, reservations=half))
+    bench.settle()
+    assert [bool(task.node_id) for task in bench.live()] == [True, True, False]
+
+
+def test_memory_alone_is_reason_enough() -> None:
+    bench = Bench("n1")
+    bench.deploy(service_spec(reservations=specs.Resources(memory_bytes=(8 << 30) + 1)))
+    bench.settle()
+    assert bench.newest().status.error == "no suitable node (insufficient resources on 1 node)"
+
+
 def test_without_any_node_there_is_nothing_to_count() -> None:
     bench = Bench()
     bench.deploy(service_spec())
