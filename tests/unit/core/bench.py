@@ -204,7 +204,7 @@ class Bench:
         """Every node that is READY does what it was asked; rounds run until all is done."""
         for _ in range(20):
             self.settle()
-            if not self._obey_once():
+            if not self.work():
                 return
         raise AssertionError("nodes and rounds go on answering each other")
 
@@ -214,7 +214,8 @@ class Bench:
             if node.state == objects.NodeState.READY:
                 self.acknowledged[node.id] = self.state.index
 
-    def _obey_once(self) -> bool:
+    def work(self) -> bool:
+        """Every node that is READY does one step; False when there was nothing to do."""
         before = self.state
         self.acknowledge()
         self.settle()

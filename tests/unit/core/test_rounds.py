@@ -12,7 +12,7 @@ from stackctl.model.objects import Availability
 from stackctl.model.task_state import TaskState
 from stackctl.state import commands
 from stackctl.state.events import Event, Kind
-from tests.unit.core.bench import Bench, service_spec, stack_spec
+from tests.unit.core.bench import NANO, Bench, service_spec, stack_spec
 
 
 def _done(
@@ -126,7 +126,10 @@ def test_a_waiting_task_of_any_service_gets_what_was_freed() -> None:
 STEPS = st.lists(
     st.tuples(
         st.sampled_from(
-            ["run", "fail", "reject", "lose", "see", "deploy", "scale", "drain", "wait", "rollback"]
+            [
+                *("run", "ready", "fail", "reject", "lose", "see", "deploy", "scale", "drain"),
+                *("wait", "rollback", "label", "work", "remove", "forget"),
+            ]
         ),
         st.integers(0, 5),
     ),
@@ -138,7 +141,7 @@ STEPS = st.lists(
 @example([("lose", 1), ("deploy", 3), ("fail", 1), ("lose", 0), ("rollback", 0)])
 @given(STEPS)
 def test_whatever_happens_rounds_come_to_rest(steps: list[tuple[str, int]]) -> None:
-    bench = Bench("n1", "n2", "n3")
+    bench = Bench("n1", "n2", "n3", nano_cpus=3 * NANO)
     bench.deploy(service_spec(replicas=3, update=specs.UpdatePolicy(monitor_seconds=2)))
     for verb, number in steps:
         _step(bench, verb, number)
@@ -149,40 +152,71 @@ def test_whatever_happens_rounds_come_to_rest(steps: list[tuple[str, int]]) -> N
 
 def _step(bench: Bench, verb: str, number: int) -> None:
     hostname = f"n{number % 3 + 1}"
-    live = (
-        [task for task in bench.live() if task.node_id]
-        if "shop_web" in bench.state.service_ids
-        else []
-    )
+    if "shop_web" not in bench.state.service_ids or bench.service().removing:
+        _deploy(bench, number)
+        return
+    placed = [task for task in bench.live() if task.node_id]
+    service_id = bench.service().id
     match verb:
-        case "run" | "fail" | "reject" if live:
+        case "run" | "ready" | "fail" | "reject" if placed:
             state = {
                 "run": TaskState.RUNNING,
+                "ready": TaskState.READY,
                 "fail": TaskState.FAILED,
                 "reject": TaskState.REJECTED,
             }[verb]
-            bench.report(live[number % len(live)], state, error=verb)
+            bench.report(placed[number % len(placed)], state, error=verb)
         case "lose":
             bench.lose(hostname)
         case "see":
-            bench.see(hostname)
+            bench.see(hostname, nano_cpus=3 * NANO)
         case "deploy":
-            action = list(specs.FailureAction)[number % 3]
-            order = list(specs.UpdateOrder)[number % 2]
-            update = specs.UpdatePolicy(
-                monitor_seconds=2, failure_action=action, order=order, parallelism=number % 3
-            )
-            bench.put(
-                stack_spec(service_spec(image=f"app:{number}", replicas=1 + number, update=update))
-            )
+            _deploy(bench, number)
         case "scale":
             bench.submit(
-                commands.ScaleService(service_id=bench.service().id, replicas=number, now=bench.now)
+                commands.ScaleService(service_id=service_id, replicas=number, now=bench.now)
             )
         case "drain":
-            availability = "drain" if number % 2 else "active"
-            bench.change(hostname, availability=Availability(availability))
+            bench.change(hostname, availability=list(Availability)[number % 2 * 2])
+        case "label":
+            bench.change(hostname, labels={"zone": "ab"[number % 2]})
         case "rollback":
-            bench.submit(commands.RollbackService(service_id=bench.service().id, now=bench.now))
+            bench.submit(commands.RollbackService(service_id=service_id, now=bench.now))
+        case "remove":
+            bench.submit(commands.RemoveService(service_id=service_id, now=bench.now))
+        case "forget" if hostname != "n1" and hostname in bench.state.nodes:
+            bench.submit(commands.RemoveNode(node_id=hostname, force=True, now=bench.now))
+        case "work":
+            bench.work()
         case _:
             bench.wait(number * 1.5)
+
+
+def _deploy(bench: Bench, number: int) -> None:
+    update = specs.UpdatePolicy(
+        monitor_seconds=2,
+        failure_action=list(specs.FailureAction)[number % 3],
+        order=list(specs.UpdateOrder)[number % 2],
+        parallelism=number % 3,
+        max_failure_ratio=number / 10,
+    )
+    placement = specs.Placement(
+        constraints=("node.labels.zone!=b",) if number % 2 else (),
+        replicas_per_node_max=number % 4,
+    )
+    restart = specs.RestartPolicy(
+        condition=list(specs.RestartCondition)[number % 3], attempts_max=number % 3
+    )
+    bench.put(
+        stack_spec(
+            service_spec(
+                image=f"app:{number}",
+                replicas=1 + number,
+                update=update,
+                rollback=update,
+                placement=placement,
+                restart=restart,
+                reservations=specs.Resources(nano_cpus=NANO) if number == 4 else None,
+            )
+        )
+    )
