@@ -3,9 +3,9 @@
 from stackctl.compose.grammar import task_templates
 from stackctl.compose.grammar.image_reference import image_complaint
 from stackctl.compose.grammar.names import is_hostname
-from stackctl.compose.grammar.shell_words import SHELL_SIGNS, split_words
 from stackctl.compose.problems import shown
 from stackctl.compose.sections import kernel, resolution
+from stackctl.compose.sections.commands import read_command
 from stackctl.compose.sections.environment import KNOWN_TEMPLATES, read_env_files, read_environment
 from stackctl.compose.sections.healthcheck import read_healthcheck
 from stackctl.compose.sections.reading import Fields, Value
@@ -35,8 +35,8 @@ def read_container(fields: Fields, service: Value) -> ContainerSpec:
     dropped = fields.read("cap_drop", kernel.read_capabilities, ())
     return ContainerSpec(
         image="" if image is None else _image(image),
-        entrypoint=fields.read("entrypoint", _command, None),
-        command=fields.read("command", _command, None),
+        entrypoint=fields.read("entrypoint", read_command, None),
+        command=fields.read("command", read_command, None),
         environment=tuple(sorted(f"{name}={content}" for name, content in environment.items())),
         labels=fields.read("labels", labels, {}),
         hostname=fields.read("hostname", _hostname, ""),
@@ -82,23 +82,6 @@ def _image(value: Value) -> str:
     if complaint:
         value.problem(f"invalid image reference {shown(written)!r}: {complaint}")
     return written
-
-
-def _command(value: Value) -> tuple[str, ...] | None:
-    """The words of a command; None (null) is the image's own, () is none at all."""
-    if value.is_null:
-        return None
-    if not isinstance(value.written, str):
-        return tuple(text(item) for item in value.items("text or a list of texts"))
-    try:
-        words = split_words(value.written)
-    except ValueError as error:
-        value.problem(str(error), "write $$ for a dollar sign, and a list to avoid quoting")
-        return ()
-    sign = next((word for word in words if word in SHELL_SIGNS), None)
-    if sign is not None:
-        value.note(f'{sign} is an ordinary word without a shell; for one, write ["sh", "-c", "…"]')
-    return words
 
 
 def _hostname(value: Value) -> str:
