@@ -39,10 +39,33 @@ class UpdateOrder(StrEnum):
 
 
 class Mode(StrEnum):
-    """How many tasks a service has: a number of slots, or one on each eligible node."""
+    """How many tasks a service has: a number of slots, or one on each eligible node.
+
+    The tasks of a job run until so many have completed, once for each revision of the service.
+    """
 
     REPLICATED = "replicated"
     GLOBAL = "global"
+    REPLICATED_JOB = "replicated-job"
+    GLOBAL_JOB = "global-job"
+
+    @property
+    def is_job(self) -> bool:
+        """True when its tasks are meant to end."""
+        return self in (Mode.REPLICATED_JOB, Mode.GLOBAL_JOB)
+
+    @property
+    def is_global(self) -> bool:
+        """True when each eligible node has one task, and slots are nodes."""
+        return self in (Mode.GLOBAL, Mode.GLOBAL_JOB)
+
+
+class DependencyCondition(StrEnum):
+    """What a service waits for before its first task starts."""
+
+    STARTED = "started"
+    HEALTHY = "healthy"
+    COMPLETED = "completed"
 
 
 class PortMode(StrEnum):
@@ -232,6 +255,19 @@ class TaskSpec(StrictModel, frozen=True, kw_only=True):
     force_update: int = 0
 
 
+class Dependency(StrictModel, frozen=True, kw_only=True):
+    """Another service that has to come first.
+
+    `restart`: tasks are replaced after the other service was updated. Without `required` the
+    dependency holds only if the cluster has that service.
+    """
+
+    service: str  # full name
+    condition: DependencyCondition = DependencyCondition.STARTED
+    restart: bool = False
+    required: bool = True
+
+
 class ServiceSpec(StrictModel, frozen=True, kw_only=True):
     """What the user asked of a service."""
 
@@ -239,7 +275,9 @@ class ServiceSpec(StrictModel, frozen=True, kw_only=True):
     task: TaskSpec
     labels: Mapping[str, str] = {}
     mode: Mode = Mode.REPLICATED
-    replicas: int = 1  # replicated only
+    replicas: int = 1  # replicated: slots; replicated job: how many tasks have to complete
+    max_concurrent: int = 0  # replicated job: how many tasks run at a time; 0 is all of them
+    depends_on: tuple[Dependency, ...] = ()
     update: UpdatePolicy = UpdatePolicy()
     rollback: UpdatePolicy = UpdatePolicy()
     endpoint_mode: EndpointMode = EndpointMode.VIP

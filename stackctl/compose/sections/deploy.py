@@ -46,10 +46,6 @@ _CPUS_MINIMUM = NANO // 1000
 _MEMORY_MINIMUM = 6 << 20  # the engine refuses a container with less
 _PIDS_UNLIMITED = (-1, 0)
 _ON_FAILURE = re.compile(r"on-failure(?::([0-9]{1,9}))?")
-_JOB_MODES = {
-    "replicated-job": "a service that ends is restarted; use restart_policy with condition: none",
-    "global-job": "a service that ends is restarted; use restart_policy with condition: none",
-}
 
 
 def read_deploy(value: Value) -> Deploy:
@@ -57,10 +53,10 @@ def read_deploy(value: Value) -> Deploy:
     if value.is_null:
         return Deploy()
     fields = Fields(value)
-    mode = fields.read("mode", choice(Mode, Mode.REPLICATED, _JOB_MODES), Mode.REPLICATED)
+    mode = fields.read("mode", choice(Mode, Mode.REPLICATED), Mode.REPLICATED)
     replicas = fields.get("replicas")
-    if replicas is not None and mode is Mode.GLOBAL:
-        replicas.problem("a global service has one task on each node", "remove replicas:")
+    if replicas is not None and mode.is_global:
+        replicas.problem(f"a {mode.value} service has one task on each node", "remove replicas:")
     limits, reservations = fields.read("resources", _resources, (Resources(), Resources()))
     deploy = Deploy(
         mode=mode,

@@ -156,14 +156,9 @@ def test_an_update_block_has_the_same_defaults_as_none(stack: StackFolder) -> No
         (
             "mode: globl",
             20,
-            "mode: must be replicated or global, not text (globl); did you mean global?",
-        ),
-        (
-            "mode: replicated-job",
-            20,
             (
-                "mode: replicated-job is not supported yet by deploy; a service "
-                "that ends is restarted; use restart_policy with condition: none"
+                "mode: must be replicated, global, replicated-job or global-job, not text (globl);"
+                " did you mean global?"
             ),
         ),
         (
