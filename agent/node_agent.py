@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from agent.clock import Clock
-from agent.drivers import dns_server, identity_files, node_routes
+from agent.drivers import dns_server, identity_files, node_routes, spare_memory
 from agent.drivers.config_files import ConfigFiles
 from agent.drivers.disk import AgentFolder
 from agent.drivers.docker_engine import DockerEngine
@@ -231,6 +231,7 @@ class Describer:
 
     def _run(self) -> None:
         while not self._ending.wait(DESCRIBE_SECONDS):
+            spare_memory.give_back()
             try:
                 seen = self._look()
             except DriverFailure as failure:
