@@ -1,0 +1,256 @@
+"""Verdicts for the keys of a service that describe its container."""
+
+import ipaddress
+
+from stackctl.compose.sections.ports import parse_short
+from stackctl.compose.syntax import tree
+from stackctl.compose.verdicts.rules import (
+    Rule,
+    Verdict,
+    When,
+    honoured,
+    refused,
+    rule,
+    rules,
+    text_when,
+    true_when,
+)
+
+_SERVICE = "services.*"
+
+NOT_YET = refused("not there yet", "remove it for now")
+WINDOWS = refused("it exists on Windows only, and nodes run Linux", "remove it")
+
+_BUILD = honoured("used by commands that build; a deploy needs the image to be there already")
+_OTHER_TASK = refused(
+    "tasks of two services need not be on one node, so none can share with another",
+    "use a network or a volume that both have, or make them one service",
+)
+_CONTAINER_OF_NODE = refused(
+    "a container that somebody else started is on one node only, if at all",
+    "make it a service of the stack",
+)
+
+_CONTAINER_PLAIN = """
+    image environment env_file labels working_dir user init tty stdin_open read_only privileged
+    stop_signal stop_grace_period extra_hosts dns dns_search dns_opt cap_add cap_drop security_opt
+    sysctls shm_size entrypoint command
+"""
+
+
+def _shared(key: str, *, others: Verdict | None = None) -> tuple[Rule, ...]:
+    """A namespace of the kernel that may be that of another container."""
+    return (
+        rule(
+            f"{_SERVICE}.{key}",
+            _OTHER_TASK,
+            honoured("the service is started after the other one"),
+            when=text_when("set to service:NAME", lambda text: text.startswith("service:")),
+        ),
+        rule(
+            f"{_SERVICE}.{key}",
+            _CONTAINER_OF_NODE,
+            honoured(""),
+            when=text_when("set to container:NAME", lambda text: text.startswith("container:")),
+        ),
+        rule(f"{_SERVICE}.{key}", others or NOT_YET, honoured("")),
+    )
+
+
+_SELINUX = When(
+    "with the option z or Z",
+    lambda node: (
+        isinstance(node, tree.Scalar)
+        and node.text.count(":") == 2
+        and not {"z", "Z"}.isdisjoint(node.text.rpartition(":")[2].split(","))
+    ),
+)
+_RELABELLING = refused(
+    "relabelling for SELinux changes a folder that tasks of other nodes do not share",
+    "label the folder on the node, and remove the option",
+)
+
+
+def _of_type(kind: str) -> When:
+    def holds(node: tree.Node) -> bool:
+        entry = node.entries.get("type") if isinstance(node, tree.Mapping) else None
+        return (
+            entry is not None and isinstance(entry.value, tree.Scalar) and entry.value.text == kind
+        )
+
+    return When(f"of type {kind}", holds)
+
+
+VOLUMES = (
+    rule(f"{_SERVICE}.volumes[]", _RELABELLING, honoured(""), when=_SELINUX),
+    rule(
+        f"{_SERVICE}.volumes[]",
+        refused("cluster volumes are not supported", "use a named volume and a constraint"),
+        when=_of_type("cluster"),
+    ),
+    rule(
+        f"{_SERVICE}.volumes[]",
+        refused("named pipes exist on Windows only", "remove the mount"),
+        when=_of_type("npipe"),
+    ),
+    rule(f"{_SERVICE}.volumes[]", NOT_YET, honoured(""), when=_of_type("image")),
+    *rules(f"{_SERVICE}.volumes[]", "type source target read_only"),
+    rule(
+        f"{_SERVICE}.volumes[].consistency",
+        honoured("no effect on Linux, with Docker's tools neither"),
+    ),
+    *rules(f"{_SERVICE}.volumes[].bind", "propagation"),
+    rule(
+        f"{_SERVICE}.volumes[].bind.create_host_path",
+        honoured(
+            "false unless given: in a cluster a missing folder nearly always means the wrong node"
+        ),
+        honoured(""),
+    ),
+    *rules(f"{_SERVICE}.volumes[].bind", "recursive", NOT_YET, honoured("")),
+    rule(f"{_SERVICE}.volumes[].bind.selinux", _RELABELLING, honoured("")),
+    *rules(f"{_SERVICE}.volumes[].volume", "nocopy labels subpath"),
+    *rules(f"{_SERVICE}.volumes[].tmpfs", "size mode"),
+    rule(f"{_SERVICE}.volumes[].image.subpath", NOT_YET, honoured("")),
+)
+
+
+def _has_own_address(node: tree.Node) -> bool:
+    """Whether a port is published on some addresses of a node only; in both forms."""
+    if isinstance(node, tree.Mapping):
+        entry = node.entries.get("host_ip")
+        address = entry.value.text if entry and isinstance(entry.value, tree.Scalar) else ""
+    elif isinstance(node, tree.Scalar):
+        try:
+            address = parse_short(node.text).address
+        except ValueError:
+            return False
+    else:
+        return False
+    try:
+        return bool(address) and not ipaddress.ip_address(address).is_unspecified
+    except ValueError:
+        return False
+
+
+PORTS = (
+    # The whole port is refused: without its address it would publish what was meant to be hidden.
+    rule(
+        f"{_SERVICE}.ports[]",
+        refused(
+            "a published port is open on every node, whatever addresses that has",
+            "remove the address, or publish no port and reach the service by its name",
+        ),
+        honoured(""),
+        when=When("with an address such as 127.0.0.1", _has_own_address),
+    ),
+    *rules(f"{_SERVICE}.ports[]", "target published protocol"),
+    rule(
+        f"{_SERVICE}.ports[].mode",
+        honoured("ingress: every node answers; host: the nodes of the tasks only"),
+        honoured("both publish on this host"),
+    ),
+    rule(f"{_SERVICE}.ports[].host_ip"),
+    *rules(
+        f"{_SERVICE}.ports[]",
+        "name app_protocol",
+        honoured("words for people; no effect, with Docker's tools neither"),
+    ),
+)
+
+HEALTHCHECK = rules(
+    f"{_SERVICE}.healthcheck",
+    "test interval timeout retries start_period start_interval disable",
+)
+
+CONTAINER: tuple[Rule, ...] = (
+    *rules(_SERVICE, _CONTAINER_PLAIN),
+    rule(f"{_SERVICE}.env_file[].path"),
+    rule(f"{_SERVICE}.env_file[].required"),
+    rule(f"{_SERVICE}.env_file[].format"),
+    rule(
+        f"{_SERVICE}.hostname",
+        honoured("templates such as {{.Task.Slot}} are filled in by the node"),
+        honoured(""),
+    ),
+    rule(f"{_SERVICE}.tmpfs"),
+    rule(f"{_SERVICE}.ulimits.*", parts="soft hard"),
+    *rules(f"{_SERVICE}.logging", "driver options"),
+    *HEALTHCHECK,
+    *VOLUMES,
+    *PORTS,
+    rule(
+        f"{_SERVICE}.expose",
+        honoured("no effect: the services of a network reach all ports of each other"),
+    ),
+    *rules(
+        _SERVICE,
+        """annotations cgroup_parent cpu_period cpu_quota cpu_rt_period cpu_rt_runtime cpu_shares
+        cpuset device_cgroup_rules group_add label_file mem_swappiness memswap_limit
+        oom_kill_disable oom_score_adj pull_refresh_after runtime storage_opt userns_mode
+        domainname mac_address""",
+        NOT_YET,
+        honoured(""),
+    ),
+    rule(f"{_SERVICE}.cgroup", NOT_YET, honoured("")),
+    rule(f"{_SERVICE}.cgroupns_mode", NOT_YET, honoured("the older name of cgroup")),
+    rule(
+        f"{_SERVICE}.blkio_config",
+        NOT_YET,
+        honoured(""),
+        parts="""weight weight_device weight_device[].path weight_device[].weight device_read_bps
+        device_read_bps[].path device_read_bps[].rate device_read_iops device_read_iops[].path
+        device_read_iops[].rate device_write_bps device_write_bps[].path device_write_bps[].rate
+        device_write_iops device_write_iops[].path device_write_iops[].rate""",
+    ),
+    rule(f"{_SERVICE}.devices", NOT_YET, honoured(""), parts="[].source [].target [].permissions"),
+    rule(
+        f"{_SERVICE}.gpus",
+        NOT_YET,
+        honoured(""),
+        parts="[].capabilities [].count [].device_ids [].driver [].options",
+    ),
+    *rules(_SERVICE, "cpu_count cpu_percent isolation", WINDOWS),
+    rule(f"{_SERVICE}.credential_spec", WINDOWS, parts="config file registry"),
+    *rules(_SERVICE, "cpus mem_limit mem_reservation pids_limit", NOT_YET, honoured("")),
+    rule(f"{_SERVICE}.platform", NOT_YET, honoured("")),
+    *_shared("ipc"),
+    *_shared("pid"),
+    *_shared("uts"),
+    *_shared("network_mode"),
+    rule(f"{_SERVICE}.pull_policy", NOT_YET, honoured("")),
+    rule(
+        f"{_SERVICE}.use_api_socket",
+        refused(
+            "it would hand every node's engine and the user's credentials to the service",
+            "mount /var/run/docker.sock where a service must control its node",
+        ),
+        honoured(""),
+        when=true_when(),
+    ),
+    rule(f"{_SERVICE}.use_api_socket"),
+    rule(
+        f"{_SERVICE}.volume_driver",
+        refused(
+            "it belongs to version 1 of the format",
+            "name the driver of the volume under the top-level volumes",
+        ),
+    ),
+    rule(
+        f"{_SERVICE}.volumes_from",
+        refused(
+            "tasks of two services need not be on one node",
+            "give both services the same named volume",
+        ),
+        honoured("the service is started after the other one"),
+    ),
+    rule(
+        f"{_SERVICE}.build",
+        _BUILD,
+        parts="""context dockerfile dockerfile_inline args additional_contexts cache_from cache_to
+        no_cache no_cache_filter pull target network platforms privileged provenance sbom
+        entitlements isolation secrets secrets[].source secrets[].target secrets[].uid secrets[].gid
+        secrets[].mode shm_size ssh tags labels extra_hosts ulimits ulimits.*.soft
+        ulimits.*.hard""",
+    ),
+)

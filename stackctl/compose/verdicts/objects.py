@@ -1,0 +1,119 @@
+"""Verdicts for the top level: the file itself, networks, volumes, configs, secrets and models."""
+
+from stackctl.compose.syntax import tree
+from stackctl.compose.verdicts.container import NOT_YET
+from stackctl.compose.verdicts.rules import (
+    Rule,
+    When,
+    emulated,
+    honoured,
+    refused,
+    rule,
+    rules,
+    text_when,
+)
+
+_IS_EXTERNAL = When(
+    "set to true or a mapping",
+    lambda node: (
+        isinstance(node, tree.Mapping)
+        or (isinstance(node, tree.Scalar) and node.text.lower() in ("true", "yes", "y", "on"))
+    ),
+)
+_OF_SWARM = refused(
+    "drivers of configs and secrets are plug-ins of Swarm", "give file:, environment: or content:"
+)
+_STORE = refused("one host has no store of configs and secrets", "use file: or environment:")
+
+TOP: tuple[Rule, ...] = (
+    rule("version", honoured("no effect: the keys of all versions are known")),
+    rule("name", honoured("the name of the stack, unless the command gives one")),
+    rule(
+        "include",
+        honoured("the services of the other files are put in before anything else"),
+        parts="[].path [].project_directory [].env_file",
+    ),
+    rule(
+        "models",
+        refused(
+            "models are run by Docker Desktop, beside one engine",
+            "run the model as a service of its own",
+        ),
+        parts="*.name *.model *.context_size *.runtime_flags",
+    ),
+)
+
+NETWORKS: tuple[Rule, ...] = (
+    rule(
+        "networks.*.driver",
+        refused("the networks of a stack are overlays", "remove driver:"),
+        honoured(""),
+        when=text_when(
+            "other than overlay and default", lambda text: text not in ("", "overlay", "default")
+        ),
+    ),
+    rule("networks.*.driver", local=emulated("a bridge: one host needs no overlay")),
+    *rules("networks.*", "name labels internal attachable driver_opts"),
+    rule(
+        "networks.*.external",
+        refused("not there yet", "let the stack make the network; name: gives it an exact name"),
+        honoured("it must be there already"),
+        when=_IS_EXTERNAL,
+        parts="name",
+    ),
+    rule("networks.*.external"),
+    *rules("networks.*", "enable_ipv4 enable_ipv6", NOT_YET, honoured("")),
+    *rules("networks.*.ipam", "driver"),
+    rule("networks.*.ipam.options", NOT_YET, honoured("")),
+    *rules("networks.*.ipam.config[]", "subnet"),
+    *rules("networks.*.ipam.config[]", "ip_range aux_addresses", NOT_YET, honoured("")),
+    rule(
+        "networks.*.ipam.config[].gateway",
+        refused("each node has a gateway of its own", "remove it"),
+        honoured(""),
+    ),
+)
+
+VOLUMES: tuple[Rule, ...] = (
+    rule(
+        "volumes.*.driver",
+        NOT_YET,
+        honoured(""),
+        when=text_when("other than local", lambda text: text not in ("", "local")),
+    ),
+    rule("volumes.*.driver"),
+    *rules("volumes.*", "name labels driver_opts"),
+    rule(
+        "volumes.*.external",
+        refused("not there yet", "remove it, and give the volume's exact name with name:"),
+        honoured("it must be there already"),
+        when=_IS_EXTERNAL,
+        parts="name",
+    ),
+    rule("volumes.*.external"),
+    rule(
+        "volumes.*.x-cluster-spec",
+        refused("cluster volumes are not supported", "use driver: local"),
+    ),
+)
+
+
+CONFIGS: tuple[Rule, ...] = (
+    *rules("configs.*", "name labels file content"),
+    rule("configs.*.environment", NOT_YET, honoured("")),
+    rule("configs.*.external", NOT_YET, _STORE, when=_IS_EXTERNAL, parts="name"),
+    rule("configs.*.external"),
+    *rules("configs.*", "driver driver_opts", _OF_SWARM),
+    rule("configs.*.template_driver", NOT_YET),
+)
+
+SECRETS: tuple[Rule, ...] = (
+    rule("secrets.*.name", NOT_YET, honoured("")),
+    *rules("secrets.*", "labels file environment content", NOT_YET, honoured("")),
+    rule("secrets.*.external", NOT_YET, _STORE, when=_IS_EXTERNAL, parts="name"),
+    rule("secrets.*.external", NOT_YET, honoured("")),
+    *rules("secrets.*", "driver driver_opts", _OF_SWARM),
+    rule("secrets.*.template_driver", NOT_YET),
+)
+
+OBJECTS: tuple[Rule, ...] = (*TOP, *NETWORKS, *VOLUMES, *CONFIGS, *SECRETS)

@@ -1,0 +1,172 @@
+"""Verdicts for what a service is besides its container: its place among others, and `deploy`."""
+
+from stackctl.compose.verdicts.container import NOT_YET
+from stackctl.compose.verdicts.rules import (
+    Rule,
+    emulated,
+    honoured,
+    refused,
+    rule,
+    rules,
+    text_when,
+)
+
+_SERVICE = "services.*"
+_DEPLOY = "services.*.deploy"
+
+_IN_A_CLUSTER = honoured("used in a cluster; one host has nothing to choose")
+_OF_UPDATES = honoured("used in a cluster")
+_HOOK = "command user privileged working_dir environment"
+_OWN_ADDRESS = refused(
+    "the manager chooses the address of every task", "remove it, and use the service's name"
+)
+
+NETWORKS = (
+    *rules(f"{_SERVICE}.networks.*", "aliases"),
+    *rules(f"{_SERVICE}.networks.*", "ipv4_address ipv6_address", _OWN_ADDRESS, honoured("")),
+    *rules(
+        f"{_SERVICE}.networks.*",
+        "link_local_ips mac_address driver_opts priority gw_priority interface_name",
+        NOT_YET,
+        honoured(""),
+    ),
+)
+
+OBJECTS = (
+    rule(f"{_SERVICE}.configs[]", parts="source target uid gid mode"),
+    rule(f"{_SERVICE}.secrets[]", NOT_YET, honoured(""), parts="source target uid gid mode"),
+)
+
+TOGETHER = (
+    rule(
+        f"{_SERVICE}.depends_on",
+        refused(
+            "services start in any order", "remove it, and let the program try again until it can"
+        ),
+        honoured(""),
+        parts="*.condition *.required *.restart",
+    ),
+    rule(
+        f"{_SERVICE}.links",
+        refused("not there yet", "remove it: services reach each other by their names"),
+        honoured("the service is started after the other one"),
+    ),
+    rule(
+        f"{_SERVICE}.external_links",
+        refused(
+            "a container outside of the stack is on one node only",
+            "put both on a network that is external to the stack",
+        ),
+        honoured(""),
+    ),
+    rule(
+        f"{_SERVICE}.extends",
+        honoured("the keys of the other service are put in before anything else"),
+        parts="service file",
+    ),
+    rule(
+        f"{_SERVICE}.profiles",
+        honoured("a service with profiles is left out unless one of them is chosen"),
+    ),
+    rule(
+        f"{_SERVICE}.container_name",
+        refused("a task is named STACK_SERVICE.SLOT", "remove it, and use the service's name"),
+        honoured(""),
+    ),
+    rule(f"{_SERVICE}.attach", honoured("used by commands that show output; a deploy shows none")),
+    rule(
+        f"{_SERVICE}.develop",
+        honoured("used by commands that watch files; has no part in a deploy"),
+        parts=f"""watch watch[].path watch[].action watch[].target watch[].ignore watch[].include
+        watch[].initial_sync watch[].exec {" ".join(f"watch[].exec.{key}" for key in _HOOK.split())}
+        """,
+    ),
+    rule(f"{_SERVICE}.scale", NOT_YET, honoured("")),
+    rule(f"{_SERVICE}.restart"),
+    rule(
+        f"{_SERVICE}.pre_start",
+        NOT_YET,
+        honoured(""),
+        parts=f"[].image [].per_replica {' '.join(f'[].{key}' for key in _HOOK.split())}",
+    ),
+    *(
+        rule(
+            f"{_SERVICE}.{key}",
+            NOT_YET,
+            honoured(""),
+            parts=" ".join(f"[].{inner}" for inner in _HOOK.split()),
+        )
+        for key in ("post_start", "pre_stop")
+    ),
+    rule(
+        f"{_SERVICE}.provider",
+        refused(
+            "the program that provides the service runs on one machine only",
+            "give the service an image",
+        ),
+        parts="type options",
+    ),
+    rule(
+        f"{_SERVICE}.models",
+        refused(
+            "models are run by Docker Desktop, beside one engine",
+            "run the model as a service of its own",
+        ),
+        parts="*.endpoint_var *.model_var",
+    ),
+)
+
+_JOB = text_when(
+    "set to replicated-job or global-job", lambda text: text in ("replicated-job", "global-job")
+)
+_UPDATE = "parallelism delay failure_action monitor max_failure_ratio order"
+
+DEPLOY = (
+    rule(
+        f"{_DEPLOY}.mode",
+        refused("jobs are not there yet", "use restart_policy with condition: none or on-failure"),
+        honoured(""),
+        when=_JOB,
+    ),
+    rule(f"{_DEPLOY}.mode", local=emulated("global is one container: one host is all nodes")),
+    rule(f"{_DEPLOY}.replicas"),
+    rule(f"{_DEPLOY}.labels", honoured("labels of the service; labels: gives the containers'")),
+    rule(f"{_DEPLOY}.endpoint_mode", local=_IN_A_CLUSTER),
+    *rules(f"{_DEPLOY}.resources.limits", "cpus memory pids"),
+    *rules(
+        f"{_DEPLOY}.resources.reservations",
+        "cpus",
+        honoured(""),
+        honoured("used in a cluster; one engine does not keep cores free"),
+    ),
+    *rules(f"{_DEPLOY}.resources.reservations", "memory"),
+    rule(
+        f"{_DEPLOY}.resources.reservations.pids",
+        refused("processes can be limited, not reserved", "use deploy.resources.limits.pids"),
+    ),
+    rule(
+        f"{_DEPLOY}.resources.reservations.generic_resources",
+        NOT_YET,
+        _IN_A_CLUSTER,
+        parts="[].discrete_resource_spec [].discrete_resource_spec.kind "
+        "[].discrete_resource_spec.value",
+    ),
+    rule(
+        f"{_DEPLOY}.resources.reservations.devices",
+        NOT_YET,
+        honoured(""),
+        parts="[].capabilities [].count [].device_ids [].driver [].options",
+    ),
+    *rules(f"{_DEPLOY}.restart_policy", "condition max_attempts window"),
+    rule(
+        f"{_DEPLOY}.restart_policy.delay",
+        honoured("without it, restarts back off from nothing, where Swarm waits five seconds"),
+        honoured(""),
+    ),
+    *rules(f"{_DEPLOY}.placement", "constraints max_replicas_per_node", local=_IN_A_CLUSTER),
+    rule(f"{_DEPLOY}.placement.preferences", local=_IN_A_CLUSTER, parts="[].spread"),
+    *rules(f"{_DEPLOY}.update_config", _UPDATE, local=_OF_UPDATES),
+    *rules(f"{_DEPLOY}.rollback_config", _UPDATE, local=_OF_UPDATES),
+)
+
+SERVICES: tuple[Rule, ...] = (*NETWORKS, *OBJECTS, *TOGETHER, *DEPLOY)
