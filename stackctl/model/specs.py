@@ -190,6 +190,7 @@ class Resources(StrictModel, frozen=True, kw_only=True):
     nano_cpus: int = 0
     memory_bytes: int = 0
     pids: int = 0
+    generic: Mapping[str, int] = {}  # kind -> how many; reservations only
 
 
 class RestartPolicy(StrictModel, frozen=True, kw_only=True):
@@ -218,13 +219,32 @@ class UpdatePolicy(StrictModel, frozen=True, kw_only=True):
     order: UpdateOrder = UpdateOrder.STOP_FIRST
 
 
+class Rebalance(StrEnum):
+    """Whether running tasks of a service move by themselves to where the scheduler would place
+    them now; `never` leaves that to `stackctl rebalance`."""
+
+    NEVER = "never"
+    AUTO = "auto"
+
+
 class Placement(StrictModel, frozen=True, kw_only=True):
-    """Where tasks may run: constraints all hold; spread descriptors shape the choice among the
-    rest."""
+    """Where tasks may run, and where they had better.
+
+    All `constraints` hold, and no task is on a node with one of a service in `exclude_services`.
+    `spread` shapes the choice among the rest, then nodes without `avoid_services` come first, then
+    those that meet most of `prefer` (written like constraints). Services are named in full; both
+    lists hold in both directions. With `stays_with_volumes` a slot whose container has a named
+    volume of one node is placed there again, as long as the cluster has that node.
+    """
 
     constraints: tuple[str, ...] = ()
     spread: tuple[str, ...] = ()
     replicas_per_node_max: int = 0  # 0 is without limit
+    prefer: tuple[str, ...] = ()
+    avoid_services: tuple[str, ...] = ()
+    exclude_services: tuple[str, ...] = ()
+    stays_with_volumes: bool = True
+    rebalance: Rebalance = Rebalance.NEVER
 
 
 class NetworkAttachment(StrictModel, frozen=True, kw_only=True):
