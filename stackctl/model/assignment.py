@@ -30,6 +30,7 @@ class TaskAssignment(Model, frozen=True, kw_only=True):
     start_after: float = 0  # do not start before this time (restart delay); create at once
     may_stop: bool = False  # with desired SHUTDOWN: no node balances to it any longer
     config_ids: Mapping[str, str] = {}  # config name -> id of the content this task mounts
+    secret_ids: Mapping[str, str] = {}  # the same of secrets
     addresses: Mapping[str, str] = {}  # network id -> address without prefix length
     ports: tuple[specs.PortSpec, ...] = ()  # host-mode ports of the task
     node_hostname: str = ""
@@ -102,6 +103,22 @@ class ConfigAssignment(Model, frozen=True, kw_only=True):
     content: bytes
 
 
+class SecretAssignment(Model, frozen=True, kw_only=True):
+    """A secret that a task of this node mounts.
+
+    The content is there only between the manager's sending and the agent's memory: None in what is
+    computed from the state, and in what the agent keeps on disk. It is never part of what is
+    printed.
+    """
+
+    id: str
+    name: str
+    content: bytes | None = None
+
+    def __repr__(self) -> str:
+        return f"SecretAssignment(id={self.id!r}, name={self.name!r}, …)"
+
+
 class AssignmentSet(Model, frozen=True, kw_only=True):
     """Everything one node must run and may know, at one point of the log."""
 
@@ -114,6 +131,7 @@ class AssignmentSet(Model, frozen=True, kw_only=True):
     endpoints: tuple[EndpointAssignment, ...] = ()
     ingress: tuple[IngressAssignment, ...] = ()
     configs: tuple[ConfigAssignment, ...] = ()
+    secrets: tuple[SecretAssignment, ...] = ()
 
 
 def mac_address(address: str) -> str:

@@ -156,9 +156,10 @@ class Service(Model, frozen=True, kw_only=True):
     spec: specs.ServiceSpec
     revision: int = 1  # number of the current task spec
     revision_last: int = 1  # highest number ever given
-    # revision -> task spec, and revision -> config name -> config id; of every task that exists
+    # revision -> task spec, and revision -> name -> id of the content; of every task that exists
     task_specs: Mapping[int, specs.TaskSpec] = {}
     config_ids: Mapping[int, Mapping[str, str]] = {}
+    secret_ids: Mapping[int, Mapping[str, str]] = {}
     previous_spec: specs.ServiceSpec | None = None
     previous_revision: int = 0
     endpoint: Endpoint = Endpoint()
@@ -203,6 +204,37 @@ class Config(Model, frozen=True, kw_only=True):
 
     id: str
     spec: specs.ConfigSpec
+    number: int = 1  # counts the contents of this name
+    stack_name: str = ""
+    created_at: float = 0
+    removing: bool = False
+    version: int = 0
+
+    @property
+    def name(self) -> str:
+        """Its full name."""
+        return self.spec.name
+
+
+class SealedContent(Model, frozen=True, kw_only=True):
+    """The content of a secret as the cluster keeps it: only managers can open it.
+
+    `digest` is the same for the same content of the same secret, and says nothing without the
+    managers' key. Sealing twice gives different bytes.
+    """
+
+    name: str  # full name of the secret
+    sealed: bytes
+    digest: str
+
+
+class Secret(Model, frozen=True, kw_only=True):
+    """One content of a secret; in everything else like a config. Its spec has no content."""
+
+    id: str
+    spec: specs.SecretSpec
+    content: SealedContent
+    number: int = 1  # counts the contents of this name
     stack_name: str = ""
     created_at: float = 0
     removing: bool = False

@@ -170,6 +170,7 @@ class ContainerSpec(StrictModel, frozen=True, kw_only=True):
     healthcheck: Healthcheck | None = None
     mounts: tuple[Mount, ...] = ()
     configs: tuple[ConfigReference, ...] = ()
+    secrets: tuple[ConfigReference, ...] = ()
     extra_hosts: tuple[str, ...] = ()  # "name:address"
     dns: tuple[str, ...] = ()  # servers for foreign names, instead of the node's own
     dns_search: tuple[str, ...] = ()
@@ -323,6 +324,21 @@ class ConfigSpec(StrictModel, frozen=True, kw_only=True):
     labels: Mapping[str, str] = {}
 
 
+class SecretSpec(StrictModel, frozen=True, kw_only=True):
+    """A file handed to containers that nobody else may read.
+
+    The content is in clear only on its way from the user to the manager that accepts it; what the
+    cluster keeps of the spec has none. It is never part of what is printed.
+    """
+
+    name: str
+    content: bytes = b""
+    labels: Mapping[str, str] = {}
+
+    def __repr__(self) -> str:
+        return f"SecretSpec(name={self.name!r}, …)"
+
+
 class StackSpec(StrictModel, frozen=True, kw_only=True):
     """A whole stack: what one Compose file says."""
 
@@ -330,3 +346,4 @@ class StackSpec(StrictModel, frozen=True, kw_only=True):
     services: tuple[ServiceSpec, ...] = ()
     networks: tuple[NetworkSpec, ...] = ()
     configs: tuple[ConfigSpec, ...] = ()
+    secrets: tuple[SecretSpec, ...] = ()

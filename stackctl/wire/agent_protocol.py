@@ -29,6 +29,7 @@ from stackctl.model.assignment import (
     IngressAssignment,
     Neighbour,
     NetworkAssignment,
+    SecretAssignment,
     TaskAssignment,
 )
 from stackctl.model.objects import NodeDescription, NodeRole, TaskStatus
@@ -133,12 +134,14 @@ class AssignmentIncrement(Model, frozen=True, kw_only=True):
     put_endpoints: tuple[EndpointAssignment, ...] = ()
     put_ingress: tuple[IngressAssignment, ...] = ()
     put_configs: tuple[ConfigAssignment, ...] = ()
+    put_secrets: tuple[SecretAssignment, ...] = ()
     drop_tasks: tuple[str, ...] = ()
     drop_networks: tuple[str, ...] = ()
     drop_neighbours: tuple[tuple[str, str], ...] = ()
     drop_endpoints: tuple[tuple[str, str], ...] = ()
     drop_ingress: tuple[tuple[int, str], ...] = ()
     drop_configs: tuple[str, ...] = ()
+    drop_secrets: tuple[str, ...] = ()
 
 
 class AssignmentMessage(Frame, frozen=True, kw_only=True, tag="assignment"):
@@ -228,5 +231,6 @@ class JoinResponse(msgspec.Struct, frozen=True, kw_only=True):
     certificate: str  # PEM
     authority: str  # PEM of the CA
     authority_key: str = ""  # PEM; managers only
+    data_key: str = ""  # hexadecimal; managers only: what secrets are sealed with
     managers: tuple[str, ...] = ()  # "address:port" of every manager's API
     members: tuple[tuple[str, str], ...] = ()  # managers only: (node id, raft address)

@@ -44,6 +44,11 @@ def config_key(config: assignment.ConfigAssignment) -> str:
     return config.id
 
 
+def secret_key(secret: assignment.SecretAssignment) -> str:
+    """What identifies a secret in a set."""
+    return secret.id
+
+
 def difference(old: assignment.AssignmentSet, new: assignment.AssignmentSet) -> AssignmentIncrement:
     """What to put and drop to get from `old` to `new`."""
     put_tasks, drop_tasks = _compare(old.tasks, new.tasks, task_key)
@@ -52,6 +57,7 @@ def difference(old: assignment.AssignmentSet, new: assignment.AssignmentSet) -> 
     put_endpoints, drop_endpoints = _compare(old.endpoints, new.endpoints, endpoint_key)
     put_ingress, drop_ingress = _compare(old.ingress, new.ingress, ingress_key)
     put_configs, drop_configs = _compare(old.configs, new.configs, config_key)
+    put_secrets, drop_secrets = _compare(old.secrets, new.secrets, secret_key)
     return AssignmentIncrement(
         base_index=old.index,
         put_tasks=put_tasks,
@@ -60,12 +66,14 @@ def difference(old: assignment.AssignmentSet, new: assignment.AssignmentSet) -> 
         put_endpoints=put_endpoints,
         put_ingress=put_ingress,
         put_configs=put_configs,
+        put_secrets=put_secrets,
         drop_tasks=drop_tasks,
         drop_networks=drop_networks,
         drop_neighbours=drop_neighbours,
         drop_endpoints=drop_endpoints,
         drop_ingress=drop_ingress,
         drop_configs=drop_configs,
+        drop_secrets=drop_secrets,
     )
 
 
@@ -93,6 +101,7 @@ def patch(
         ),
         ingress=_merge(old.ingress, increment.put_ingress, increment.drop_ingress, ingress_key),
         configs=_merge(old.configs, increment.put_configs, increment.drop_configs, config_key),
+        secrets=_merge(old.secrets, increment.put_secrets, increment.drop_secrets, secret_key),
     )
 
 

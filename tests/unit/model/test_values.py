@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from stackctl.model import objects, specs, task_state
+from stackctl.model import assignment, objects, specs, task_state
 from stackctl.model.task_state import TaskState
 
 
@@ -63,3 +63,21 @@ def test_values_cannot_be_changed() -> None:
     task = objects.Task(id="t", service_id="s", slot=1, revision=1)
     with pytest.raises(AttributeError):
         task.slot = 2  # type: ignore[misc]  # that it cannot is the point
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        specs.StackSpec(name="shop", secrets=(specs.SecretSpec(name="key", content=b"hush"),)),
+        assignment.AssignmentSet(
+            node_id="n",
+            term=1,
+            index=1,
+            secrets=(assignment.SecretAssignment(id="s", name="key", content=b"hush"),),
+        ),
+    ],
+)
+def test_the_content_of_a_secret_is_never_printed(value: object) -> None:
+    assert "key" in repr(value)
+    assert "hush" not in repr(value)
+    assert "hush" not in f"{value!s} {value}"

@@ -78,6 +78,9 @@ INGRESS = st.builds(
 CONFIGS = st.builds(
     assignment.ConfigAssignment, id=WORDS, name=WORDS, content=st.binary(max_size=3)
 )
+SECRETS = st.builds(
+    assignment.SecretAssignment, id=WORDS, name=WORDS, content=st.none() | st.binary(max_size=3)
+)
 SETS = st.builds(
     assignment.AssignmentSet,
     node_id=st.just("n"),
@@ -89,6 +92,7 @@ SETS = st.builds(
     endpoints=_unique(ENDPOINTS, increments.endpoint_key),
     ingress=_unique(INGRESS, increments.ingress_key),
     configs=_unique(CONFIGS, increments.config_key),
+    secrets=_unique(SECRETS, increments.secret_key),
 )
 
 
