@@ -1,7 +1,8 @@
-"""Placement constraints: their grammar and what they compare, as Swarm has them.
+"""Placement constraints: their grammar and what they compare, as Swarm has them, and lists.
 
 `key==value` or `key!=value`; values compare without case as whole strings (`node.ip` also as CIDR);
-label keys keep their case; a missing label is the empty string, so `!=` holds for it.
+label keys keep their case; a missing label is the empty string, so `!=` holds for it. Beyond Swarm:
+`key in (a, b)` holds when one of the values does, `key not in (a, b)` when none does.
 """
 
 import functools
@@ -24,15 +25,16 @@ LABEL_PREFIXES = ("node.labels.", "engine.labels.")
 
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9\-_.]+\Z")
 _VALUE = re.compile(r"[A-Za-z0-9:\-_.*()?+\[\]\\^$|/ ]*\Z")
+_LIST = re.compile(r"\s*([^\s=!(]+)\s+(not\s+)?in\s*\((.*)\)\s*\Z", re.IGNORECASE | re.DOTALL)
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 class Constraint(Model, frozen=True, kw_only=True):
-    """One condition on a node."""
+    """One condition on a node: what it has under `key` is one of `values`, or none of them."""
 
     key: str
     is_equal: bool
-    value: str
+    values: tuple[str, ...]
 
 
 @functools.lru_cache(maxsize=1024)  # every round reads the constraints of every service
@@ -41,30 +43,45 @@ def parse(text: str) -> Constraint:
 
     A key that no node can have is an error here; in Swarm the task then stays pending for ever.
     """
+    key, is_equal, values = _split(text)
+    if not _KEY.match(key):
+        raise ValueError(f"constraint key {key!r} is invalid")
+    for value in values:
+        if not value or not _VALUE.match(value):
+            raise ValueError(f"constraint value {value!r} is invalid")
+    if key not in KEYS and not key.startswith(LABEL_PREFIXES):
+        raise ValueError(f"no node has {key!r}; keys are {', '.join((*KEYS, 'node.labels.NAME'))}")
+    return Constraint(key=key, is_equal=is_equal, values=values)
+
+
+def _split(text: str) -> tuple[str, bool, tuple[str, ...]]:
+    listed = _LIST.match(text)
+    if listed:
+        key, negation, inner = listed.groups()
+        return key, not negation, tuple(value.strip() for value in inner.split(","))
     is_equal = "==" in text
     left, found, right = text.partition("==" if is_equal else "!=")
     if not found:
-        raise ValueError(f"constraint {text!r} needs one of the operators == and !=")
-    key, value = left.strip(), right.strip()
-    if not _KEY.match(key):
-        raise ValueError(f"constraint key {key!r} is invalid")
-    if not value or not _VALUE.match(value):
-        raise ValueError(f"constraint value {value!r} is invalid")
-    if key not in KEYS and not key.startswith(LABEL_PREFIXES):
-        raise ValueError(f"no node has {key!r}; keys are {', '.join((*KEYS, 'node.labels.NAME'))}")
-    return Constraint(key=key, is_equal=is_equal, value=value)
+        raise ValueError(f"constraint {text!r} needs one of the operators ==, !=, in and not in")
+    return left.strip(), is_equal, (right.strip(),)
 
 
 def is_met(constraint: Constraint, node: objects.Node) -> bool:
     """True when the node satisfies the constraint."""
     if constraint.key == "node.ip":
-        return _has_address(node, constraint.value) == constraint.is_equal
-    wanted = constraint.value.lower()
+        has_one = any(_has_address(node, value) for value in constraint.values)
+        return has_one == constraint.is_equal
+    wanted = [value.lower() for value in constraint.values]
     actual = describe(node, constraint.key).lower()
     if constraint.key == "node.platform.arch":
-        wanted = _ARCHITECTURES.get(wanted, wanted)
-        actual = _ARCHITECTURES.get(actual, actual)
-    return (wanted == actual) == constraint.is_equal
+        wanted = [architecture(value) for value in wanted]
+        actual = architecture(actual)
+    return (actual in wanted) == constraint.is_equal
+
+
+def architecture(name: str) -> str:
+    """An architecture as images name it: what the kernel calls x86_64 is amd64 there."""
+    return _ARCHITECTURES.get(name.lower(), name.lower())
 
 
 def describe(node: objects.Node, key: str) -> str:

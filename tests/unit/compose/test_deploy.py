@@ -197,7 +197,7 @@ def test_an_update_block_has_the_same_defaults_as_none(stack: StackFolder) -> No
             40,
             (
                 "placement.constraints[0]: invalid "
-                "constraint 'node.role=manager': a constraint needs one operator, == or !="
+                "constraint 'node.role=manager': a constraint needs one operator, ==, !=, in or not in"
             ),
         ),
         (

@@ -224,6 +224,8 @@ def test_texts_that_are_no_image_references(reference: str, complaint: str) -> N
         ("node.ip!=fd00::1", Constraint("node.ip", "!=", "fd00::1")),
         ("node.hostname==n*(a|b)", Constraint("node.hostname", "==", "n*(a|b)")),
         ("node.platform.arch==x86_64", Constraint("node.platform.arch", "==", "x86_64")),
+        (" node.hostname  in ( a,b )", Constraint("node.hostname", "in", "a, b")),
+        ("node.role NOT IN(manager)", Constraint("node.role", "not in", "manager")),
     ],
 )
 def test_constraints(text: str, expected: Constraint) -> None:
@@ -233,9 +235,9 @@ def test_constraints(text: str, expected: Constraint) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "one operator, == or !="),
-        ("node.role=manager", "one operator, == or !="),
-        ("node.role", "one operator, == or !="),
+        ("", "one operator, ==, !=, in or not in"),
+        ("node.role=manager", "one operator, ==, !=, in or not in"),
+        ("node.role", "one operator, ==, !=, in or not in"),
         ("==x", "'' is no key"),
         ("1a==x", "'1a' is no key"),
         ("node.label.disk==ssd", "no node has node.label.disk"),
@@ -246,6 +248,10 @@ def test_constraints(text: str, expected: Constraint) -> None:
         ("node.id==ü", "is no value"),
         ("node.role==boss", "manager or worker, never boss"),
         ("node.ip==here", "neither an address nor a subnet"),
+        ("node.id in a, b", "one operator, ==, !=, in or not in"),
+        ("node.id in (a, )", "there is no value"),
+        ("node.role not in (worker, boss)", "manager or worker, never boss"),
+        ("node.label.disk in (ssd)", "no node has node.label.disk"),
     ],
 )
 def test_texts_that_are_no_constraints(text: str, message: str) -> None:

@@ -47,6 +47,15 @@ NODE = objects.Node(
         ("node.ip==10.2.0.0/16", False),
         ("node.ip!=10.2.0.0/16", True),
         ("node.ip==nonsense", False),
+        ("node.hostname in (worker2, WORKER1)", True),
+        ("node.hostname not in (worker2,worker1)", False),
+        (" node.role  IN(manager , worker) ", True),
+        ("node.labels.none in (x, y)", False),
+        ("node.labels.none not in (x, y)", True),
+        ("node.ip in (10.2.0.0/16, 10.1.2.3)", True),
+        ("node.ip not in (10.2.0.0/16, fd00::/8)", True),
+        ("node.platform.arch in (arm64, amd64)", True),
+        ("node.labels.zone Not In (north)", True),
     ],
 )
 def test_a_constraint_compares_whole_values_without_case(text: str, is_met: bool | None) -> None:
@@ -84,6 +93,10 @@ def test_a_node_without_an_address_has_no_ip() -> None:
         ("node.role==wörker", "value 'wörker' is invalid"),
         ("node.colour==blue", "no node has 'node.colour'"),
         ("node.role==a==b", "value 'a==b' is invalid"),
+        ("node.role in ()", "value '' is invalid"),
+        ("node.role in (worker,)", "value '' is invalid"),
+        ("node.role in worker", "needs one of the operators"),
+        ("node.colour in (blue)", "no node has 'node.colour'"),
     ],
 )
 def test_a_constraint_that_cannot_be_is_refused_with_the_reason(text: str, reason: str) -> None:
@@ -98,7 +111,7 @@ def test_any_text_is_a_constraint_or_a_value_error(text: str) -> None:
     except ValueError:
         return
     assert constraints.is_met(parsed, NODE) != constraints.is_met(
-        constraints.Constraint(key=parsed.key, is_equal=not parsed.is_equal, value=parsed.value),
+        constraints.Constraint(key=parsed.key, is_equal=not parsed.is_equal, values=parsed.values),
         NODE,
     )
 
@@ -113,4 +126,4 @@ def test_every_legal_constraint_is_read_as_written(
     key: str, operator: str, value: str, blanks: str
 ) -> None:
     parsed = constraints.parse(f"{blanks}{key}{blanks}{operator}{blanks}{value}{blanks}")
-    assert (parsed.key, parsed.is_equal, parsed.value) == (key, operator == "==", value)
+    assert (parsed.key, parsed.is_equal, parsed.values) == (key, operator == "==", (value,))

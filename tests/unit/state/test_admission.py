@@ -51,7 +51,7 @@ def _port(**fields: object) -> Change:
         ),
         (
             lambda spec: _task(spec, placement=specs.Placement(constraints=("node.role",))),
-            "constraint 'node.role' needs one of the operators == and !=",
+            "constraint 'node.role' needs one of the operators ==, !=, in and not in",
         ),
         (
             lambda spec: _task(spec, placement=specs.Placement(spread=("moon",))),
