@@ -9,8 +9,9 @@ from collections.abc import Mapping
 import msgspec
 
 from stackctl.compose.checks import used_networks
-from stackctl.compose.document import ConfigUse, Document, MountUse, NetworkUse, Service
+from stackctl.compose.document import Document, MountUse, Service
 from stackctl.compose.grammar.names import full_name
+from stackctl.compose.parts.attachments import ConfigUse, NetworkUse
 from stackctl.compose.sections.attachments import DEFAULT_NETWORK
 from stackctl.model import specs
 

@@ -9,46 +9,50 @@ from collections.abc import Mapping
 
 import msgspec
 
+from stackctl.compose.parts.attachments import (
+    ConfigUse,
+    CredentialSpec,
+    ModelUse,
+    NetworkUse,
+    SecretUse,
+)
+from stackctl.compose.parts.build import Build
+from stackctl.compose.parts.lifecycle import Develop, Hook, Provider, StartHook
+from stackctl.compose.parts.relations import Dependency, ExternalLink, Link, VolumesFrom
 from stackctl.compose.problems import Place
 from stackctl.model import specs
 
 
 class PortUse(msgspec.Struct, frozen=True):
-    """A published port, and where it is written."""
+    """A published port, and where it is written.
+
+    `one_of` is the range of published ports that it was written as, where that range stood over one
+    port of the container.
+    """
 
     spec: specs.PortSpec
     place: Place
-
-
-class NetworkUse(msgspec.Struct, frozen=True):
-    """A service's place on a network of the file."""
-
-    key: str
-    place: Place
-    aliases: tuple[str, ...] = ()
+    host_ip: str = ""
+    name: str = ""
+    app_protocol: str = ""
+    one_of: tuple[int, int] | None = None
 
 
 class MountUse(msgspec.Struct, frozen=True):
-    """A mount; of a named volume, `volume_key` is set and the mount's source is still empty."""
+    """A mount; of a named volume, `volume_key` is set and the mount's source is still empty.
+
+    `create_host_path` is what the file says about a missing folder; None is nothing.
+    """
 
     mount: specs.Mount
     place: Place
     volume_key: str | None = None
-
-
-class ConfigUse(msgspec.Struct, frozen=True):
-    """A config of the file as a file in the container."""
-
-    key: str
-    place: Place
-    target: str
-    uid: str = "0"
-    gid: str = "0"
-    mode: int = 0o444
+    create_host_path: bool | None = None
+    consistency: str = ""
 
 
 class Deploy(msgspec.Struct, frozen=True):
-    """The `deploy` section."""
+    """The `deploy` section, with what the service's own keys say of the same matters."""
 
     mode: specs.Mode = specs.Mode.REPLICATED
     replicas: int = 1
@@ -62,18 +66,51 @@ class Deploy(msgspec.Struct, frozen=True):
     rollback: specs.UpdatePolicy = specs.UpdatePolicy()
 
 
-class Service(msgspec.Struct, frozen=True):
-    """A service; the container has everything but mounts and configs."""
+class WindowsOptions(msgspec.Struct, frozen=True):
+    """What only containers of Windows have."""
+
+    isolation: str = ""
+    cpu_count: int = 0
+    cpu_percent: float = 0
+    credential_spec: CredentialSpec | None = None
+
+
+class Service(msgspec.Struct, frozen=True, kw_only=True):
+    """A service; the container has everything but mounts, configs and secrets.
+
+    `restart_word` is what the key `restart` says, for an engine that restarts by itself.
+    """
 
     key: str
     place: Place
     container: specs.ContainerSpec
     deploy: Deploy
     restart: specs.RestartPolicy
+    restart_word: str = ""
     ports: tuple[PortUse, ...] = ()
+    expose: tuple[str, ...] = ()  # PORT[-PORT]/PROTOCOL
     networks: tuple[NetworkUse, ...] = ()
     mounts: tuple[MountUse, ...] = ()
     configs: tuple[ConfigUse, ...] = ()
+    secrets: tuple[SecretUse, ...] = ()
+    models: tuple[ModelUse, ...] = ()
+    container_name: str = ""
+    profiles: tuple[str, ...] = ()
+    attach: bool = True
+    build: Build | None = None
+    pull_builds: bool = False  # pull_policy: build
+    develop: Develop | None = None
+    provider: Provider | None = None
+    depends_on: tuple[Dependency, ...] = ()
+    links: tuple[Link, ...] = ()
+    external_links: tuple[ExternalLink, ...] = ()
+    volumes_from: tuple[VolumesFrom, ...] = ()
+    pre_start: tuple[StartHook, ...] = ()
+    post_start: tuple[Hook, ...] = ()
+    pre_stop: tuple[Hook, ...] = ()
+    use_api_socket: bool = False
+    windows: WindowsOptions | None = None
+    extensions: Mapping[str, object] = {}  # x-NAME, as plain values
 
 
 class Network(msgspec.Struct, frozen=True):

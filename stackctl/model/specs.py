@@ -8,6 +8,7 @@ epoch. Names of services, networks, configs and volumes are full names (`juergen
 from collections.abc import Mapping
 from enum import StrEnum
 
+from stackctl.model.devices import BlockIo, Device, DeviceRequest
 from stackctl.model.structs import StrictModel
 
 NAMESPACE_LABEL = "com.docker.stack.namespace"
@@ -88,6 +89,21 @@ class MountKind(StrEnum):
     BIND = "bind"
     VOLUME = "volume"
     TMPFS = "tmpfs"
+    IMAGE = "image"
+    CLUSTER = "cluster"
+    NPIPE = "npipe"
+
+
+class PullPolicy(StrEnum):
+    """When an image is fetched before a container is made of it.
+
+    `REFRESH` fetches it when the node's own is older than `pull_refresh_seconds`.
+    """
+
+    MISSING = "missing"
+    ALWAYS = "always"
+    NEVER = "never"
+    REFRESH = "refresh"
 
 
 class Healthcheck(StrictModel, frozen=True, kw_only=True):
@@ -105,8 +121,8 @@ class Healthcheck(StrictModel, frozen=True, kw_only=True):
 
 
 class Mount(StrictModel, frozen=True, kw_only=True):
-    """One mount; `source` is a path (bind), a full volume name (volume; "" is anonymous) or ""
-    (tmpfs)."""
+    """One mount; `source` is a path (bind), a full volume name (volume; "" is anonymous), an image
+    reference (image) or "" (tmpfs)."""
 
     kind: MountKind
     target: str
@@ -114,8 +130,10 @@ class Mount(StrictModel, frozen=True, kw_only=True):
     read_only: bool = False
     propagation: str = ""  # bind only
     create_source: bool = False  # bind only: make the folder on the node when absent
+    recursive: str = ""  # bind only: enabled, disabled, writable or readonly; "" is the engine's
+    selinux: str = ""  # bind only: z (shared label) or Z (private label)
     no_copy: bool = False  # volume only
-    subpath: str = ""  # volume only
+    subpath: str = ""  # volume and image only
     volume_driver: str = ""
     volume_driver_options: Mapping[str, str] = {}
     volume_labels: Mapping[str, str] = {}
@@ -149,7 +167,11 @@ class LogDriver(StrictModel, frozen=True, kw_only=True):
 
 
 class ContainerSpec(StrictModel, frozen=True, kw_only=True):
-    """The container of a task. None, "" and () mean: whatever the image says."""
+    """The container of a task. None, "", 0 and () mean: whatever the image or the engine says.
+
+    `network_mode` counts for a task without networks only; a namespace (`ipc`, `pid`, `uts`,
+    `cgroup`, `userns_mode`, `network_mode`) is named in the engine's words, such as `host`.
+    """
 
     image: str
     entrypoint: tuple[str, ...] | None = None
@@ -182,6 +204,35 @@ class ContainerSpec(StrictModel, frozen=True, kw_only=True):
     ulimits: tuple[Ulimit, ...] = ()
     shm_size_bytes: int = 0
     log_driver: LogDriver | None = None
+    annotations: Mapping[str, str] = {}
+    block_io: BlockIo | None = None
+    cgroup: str = ""  # host or private
+    cgroup_parent: str = ""
+    cpu_shares: int = 0
+    cpu_quota: int = 0  # microseconds in each period; -1 is without limit
+    cpu_period: int = 0  # microseconds
+    cpu_realtime_runtime: int = 0  # microseconds
+    cpu_realtime_period: int = 0  # microseconds
+    cpuset: str = ""
+    devices: tuple[Device, ...] = ()
+    device_requests: tuple[DeviceRequest, ...] = ()
+    device_cgroup_rules: tuple[str, ...] = ()
+    domainname: str = ""
+    ipc: str = ""
+    pid: str = ""
+    uts: str = ""
+    userns_mode: str = ""
+    network_mode: str = ""
+    mac_address: str = ""
+    memory_swappiness: int | None = None  # percent
+    memory_swap_bytes: int = 0  # memory and swap together; -1 is without limit
+    oom_kill_disable: bool = False
+    oom_score_adjustment: int = 0
+    platform: str = ""  # OS[/ARCH[/VARIANT]]
+    runtime: str = ""
+    storage_options: Mapping[str, str] = {}
+    pull_policy: PullPolicy = PullPolicy.MISSING
+    pull_refresh_seconds: float = 0
 
 
 class Resources(StrictModel, frozen=True, kw_only=True):

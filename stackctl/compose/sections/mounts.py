@@ -6,12 +6,14 @@ anonymous. Paths are those of Linux, so a volume may have a name of one letter, 
 reads as a Windows drive.
 
 A bind mount's folder is made on the node only when `bind.create_host_path: true` asks for it: in a
-cluster a missing folder nearly always means the wrong node.
+cluster a missing folder nearly always means the wrong node. Whether the file says anything about it
+is kept, because on one host the folder is made unless it says no.
 """
 
 import msgspec
 
 from stackctl.compose.document import MountUse
+from stackctl.compose.grammar.image_reference import image_complaint
 from stackctl.compose.grammar.quantities import parse_bytes
 from stackctl.compose.problems import shown
 from stackctl.compose.sections.paths import OCTAL_MODE, absolute_path, container_path, file_mode
@@ -24,6 +26,7 @@ from stackctl.compose.sections.scalars import (
     labels,
     one_or_more,
     text,
+    word,
 )
 from stackctl.model.specs import Mount, MountKind
 
@@ -33,12 +36,16 @@ CONSISTENCIES = ("cached", "delegated", "consistent")
 # What the engine does with every tmpfs anyway.
 TMPFS_DEFAULTS = ("rw", "noexec", "nosuid", "nodev")
 
-_OTHER_KINDS = {
-    "cluster": "use a named volume on nodes chosen by a placement constraint",
-    "npipe": "named pipes exist on Windows only",
-    "image": "copy the files into the service's own image",
+RECURSIONS = ("enabled", "disabled", "writable", "readonly")
+SELINUX_LABELS = ("z", "Z")
+
+_SHORT_OPTIONS = ("ro", "rw", "nocopy", *PROPAGATIONS, *CONSISTENCIES, *SELINUX_LABELS)
+_NEEDS_SOURCE = {
+    MountKind.BIND: ("a bind mount needs a source", "add source: and a folder of the node"),
+    MountKind.IMAGE: ("an image mount needs a source", "add source: and the image's name"),
+    MountKind.CLUSTER: ("a cluster volume needs a source", "add source: and the volume's key"),
+    MountKind.NPIPE: ("a named pipe needs a source", "add source: and the pipe's path"),
 }
-_SHORT_OPTIONS = ("ro", "rw", "nocopy", *PROPAGATIONS, *CONSISTENCIES)
 
 
 def read_volumes(value: Value) -> tuple[MountUse, ...]:
@@ -73,25 +80,28 @@ def _short(item: Value) -> MountUse | None:
         return MountUse(mount, item.place)
     source, target = parts[0], container_path(item, parts[1])
     options = parts[2].split(",") if len(parts) == 3 else []
+    consistency = next((option for option in options if option in CONSISTENCIES), "")
     if source[0] in "./~":
-        return MountUse(_short_bind(item, source, target, options), item.place)
-    return MountUse(_short_volume(item, target, options), item.place, source)
+        mount = _short_bind(item, source, target, options)
+        return MountUse(mount, item.place, consistency=consistency)
+    mount = _short_volume(item, target, options)
+    return MountUse(mount, item.place, source, consistency=consistency)
 
 
 def _short_bind(item: Value, source: str, target: str, options: list[str]) -> Mount:
     _check_options(item, options, without="nocopy", kind="a bind mount")
-    propagation = next((option for option in options if option in PROPAGATIONS), "")
     return Mount(
         kind=MountKind.BIND,
         source=_bind_source(item, source),
         target=target,
         read_only="ro" in options,
-        propagation=propagation,
+        propagation=next((option for option in options if option in PROPAGATIONS), ""),
+        selinux=next((option for option in options if option in SELINUX_LABELS), ""),
     )
 
 
 def _short_volume(item: Value, target: str, options: list[str]) -> Mount:
-    _check_options(item, options, without=PROPAGATIONS, kind="a volume")
+    _check_options(item, options, without=(*PROPAGATIONS, *SELINUX_LABELS), kind="a volume")
     return Mount(
         kind=MountKind.VOLUME,
         target=target,
@@ -106,11 +116,6 @@ def _check_options(
     for option in options:
         if option in without:
             item.problem(f"option {option} does not fit {kind}")
-        elif option in ("z", "Z"):
-            item.problem(
-                f"option {option} (SELinux) is not supported yet by deploy",
-                "label the folder on the node, and remove the option",
-            )
         elif option not in _SHORT_OPTIONS:
             hint = item.reading.log.near(option, _SHORT_OPTIONS)
             item.problem(f"unknown option {shown(option)!r}", hint)
@@ -133,12 +138,12 @@ def _long(item: Value) -> MountUse | None:
     target_value = fields.get("target")
     read_only = fields.read("read_only", boolean, False)
     blocks = {kind.value: fields.get(kind.value) for kind in MountKind}
-    fields.accept_without_effect(("consistency",))
-    fields.finish({"image": _OTHER_KINDS["image"]})
+    consistency = fields.read("consistency", text, "")
+    fields.finish({})
     if kind_value is None:
         item.problem("no type is given", "add type: bind, volume or tmpfs")
         return None
-    kind = choice(MountKind, MountKind.VOLUME, _OTHER_KINDS)(kind_value)
+    kind = choice(MountKind, MountKind.VOLUME)(kind_value)
     if kind_value.written != kind:
         return None  # reported: nothing can be said about the other keys
     for name, block in blocks.items():
@@ -149,10 +154,18 @@ def _long(item: Value) -> MountUse | None:
         return None
     target = container_path(target_value, text(target_value))
     mount = Mount(kind=kind, target=target, read_only=read_only)
+    create_host_path: bool | None = None
     own_block = blocks[kind.value]
     if own_block is not None:
-        mount = _with_block(mount, Fields(own_block))
-    return _with_source(item, mount, source_value)
+        block_fields = Fields(own_block)
+        if kind is MountKind.BIND:
+            create_host_path = block_fields.read("create_host_path", boolean, None)
+        mount = _with_block(mount, block_fields)
+        mount = msgspec.structs.replace(mount, create_source=bool(create_host_path))
+    use = _with_source(item, mount, source_value)
+    if use is None:
+        return None
+    return msgspec.structs.replace(use, create_host_path=create_host_path, consistency=consistency)
 
 
 def _with_block(mount: Mount, fields: Fields) -> Mount:
@@ -160,10 +173,10 @@ def _with_block(mount: Mount, fields: Fields) -> Mount:
     if mount.kind is MountKind.BIND:
         mount = msgspec.structs.replace(
             mount,
-            propagation=fields.read("propagation", _propagation, ""),
-            create_source=fields.read("create_host_path", boolean, False),
+            propagation=fields.read("propagation", word(PROPAGATIONS), ""),
+            recursive=fields.read("recursive", word(RECURSIONS), ""),
+            selinux=fields.read("selinux", word(SELINUX_LABELS), ""),
         )
-        fields.finish({"selinux": "label the folder on the node", "recursive": None})
     elif mount.kind is MountKind.VOLUME:
         mount = msgspec.structs.replace(
             mount,
@@ -171,14 +184,15 @@ def _with_block(mount: Mount, fields: Fields) -> Mount:
             subpath=fields.read("subpath", filled_text, ""),
             volume_labels=fields.read("labels", labels, {}),
         )
-        fields.finish({})
-    else:
+    elif mount.kind is MountKind.TMPFS:
         mount = msgspec.structs.replace(
             mount,
             tmpfs_size_bytes=fields.read("size", byte_size, 0),
             tmpfs_mode=fields.read("mode", file_mode, 0),
         )
-        fields.finish({})
+    elif mount.kind is MountKind.IMAGE:
+        mount = msgspec.structs.replace(mount, subpath=fields.read("subpath", filled_text, ""))
+    fields.finish({})
     return mount
 
 
@@ -191,18 +205,17 @@ def _with_source(item: Value, mount: Mount, value: Value | None) -> MountUse | N
     if mount.kind is MountKind.VOLUME:
         return MountUse(mount, item.place if value is None else value.place, source)
     if value is None or not source:
-        item.problem("a bind mount needs a source", "add source: and a folder of the node")
+        item.problem(*_NEEDS_SOURCE[mount.kind])
         return None
-    mount = msgspec.structs.replace(mount, source=_bind_source(value, source))
-    return MountUse(mount, item.place)
-
-
-def _propagation(value: Value) -> str:
-    written = value.written
-    if written not in PROPAGATIONS:
-        value.expected(f"one of {', '.join(PROPAGATIONS)}")
-        return ""
-    return str(written)
+    if mount.kind is MountKind.CLUSTER:
+        return MountUse(mount, value.place, source)
+    if mount.kind is MountKind.IMAGE:
+        complaint = image_complaint(source)
+        if complaint:
+            value.problem(f"invalid image reference {shown(source)!r}: {complaint}")
+    if mount.kind is MountKind.BIND:
+        source = _bind_source(value, source)
+    return MountUse(msgspec.structs.replace(mount, source=source), item.place)
 
 
 def _tmpfs(value: Value, written: str) -> MountUse:

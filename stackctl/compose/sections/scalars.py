@@ -153,6 +153,20 @@ def choice(of: type[E], default: E, elsewhere: dict[str, str] | None = None) -> 
     return read
 
 
+def word(known: tuple[str, ...]) -> Reader[str]:
+    """A reader of one word out of those known."""
+
+    def read(value: Value) -> str:
+        written = value.written
+        if isinstance(written, str) and written in known:
+            return written
+        hint = value.reading.log.near(written, known) if isinstance(written, str) else None
+        value.expected(f"one of {', '.join(known)}", hint)
+        return ""
+
+    return read
+
+
 def text_list(value: Value) -> tuple[str, ...]:
     """A list of text."""
     return tuple(text(item) for item in value.items("a list of texts"))

@@ -1,7 +1,8 @@
 """One service of the file."""
 
-from stackctl.compose.document import Deploy, NetworkUse, Service
+from stackctl.compose.document import Deploy, Service
 from stackctl.compose.grammar.names import service_name_complaint
+from stackctl.compose.parts.attachments import NetworkUse
 from stackctl.compose.problems import shown
 from stackctl.compose.sections import unsupported
 from stackctl.compose.sections.attachments import DEFAULT_NETWORK, read_configs, read_networks

@@ -3,8 +3,13 @@
 import msgspec
 import pytest
 
+from stackctl.compose.document import MountUse
+from stackctl.compose.problems import Place, Position
 from stackctl.model.specs import Mount, MountKind
+from tests.unit.compose.document_reading import read_service
 from tests.unit.compose.stack_folder import StackFolder
+
+PLACE = Place(Position("stack.yml", 1, 1), ())
 
 NAMESPACE = {"com.docker.stack.namespace": "shop"}
 VOLUMES = (
@@ -78,6 +83,41 @@ def test_a_relative_folder_starts_at_the_file(stack: StackFolder, written: str) 
     assert service.task.container.mounts == (bind(str(stack.folder / "conf"), "/x"),)
 
 
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("/a:/x:z", MountUse(bind("/a", "/x", selinux="z"), PLACE)),
+        ("/a:/x:ro,Z", MountUse(bind("/a", "/x", selinux="Z", read_only=True), PLACE)),
+        ("/a:/x:cached", MountUse(bind("/a", "/x"), PLACE, consistency="cached")),
+        (
+            "{type: bind, source: /a, target: /x, bind: {selinux: z, recursive: readonly}}",
+            MountUse(bind("/a", "/x", selinux="z", recursive="readonly"), PLACE),
+        ),
+        (
+            "{type: bind, source: /a, target: /x, bind: {create_host_path: 'false'}}",
+            MountUse(bind("/a", "/x"), PLACE, create_host_path=False),
+        ),
+        (
+            "{type: image, source: 'tools:1', target: /x, image: {subpath: bin}}",
+            MountUse(
+                Mount(kind=MountKind.IMAGE, source="tools:1", target="/x", subpath="bin"), PLACE
+            ),
+        ),
+        (
+            "{type: cluster, source: data, target: /x}",
+            MountUse(Mount(kind=MountKind.CLUSTER, target="/x"), PLACE, "data"),
+        ),
+        (
+            "{type: npipe, source: '\\\\.\\pipe\\a', target: /x}",
+            MountUse(Mount(kind=MountKind.NPIPE, source="\\\\.\\pipe\\a", target="/x"), PLACE),
+        ),
+    ],
+)
+def test_what_only_the_document_keeps(written: str, expected: MountUse) -> None:
+    (use,) = read_service(f"volumes:\n  - {written}", rest=VOLUMES).mounts
+    assert msgspec.structs.replace(use, place=PLACE) == expected
+
+
 def test_a_parent_folder_is_resolved(stack: StackFolder) -> None:
     service = stack.service('volumes: ["../conf:/x"]')
     assert service.task.container.mounts[0].source == str(stack.folder.parent / "conf")
@@ -111,7 +151,6 @@ def test_mounts_are_sorted_by_where_they_go(stack: StackFolder) -> None:
         ("/a:/b:RO", "unknown option 'RO'; did you mean ro?"),
         ("/a:/b:nocopy", "option nocopy does not fit a bind mount"),
         ("data:/b:rshared", "option rshared does not fit a volume"),
-        ("/a:/b:z", "option z (SELinux) is not supported yet by deploy"),
         ("/a:/b:ro,rw", "ro and rw exclude each other"),
         ("/a:/", "nothing can be mounted over the root"),
         ("~you/x:/x", "the home of another user is not known"),
@@ -125,15 +164,17 @@ def test_mounts_are_sorted_by_where_they_go(stack: StackFolder) -> None:
         ("{target: /x}", "no type is given"),
         ("{type: volume}", "no target is given"),
         ("{type: bind, target: /x}", "a bind mount needs a source"),
+        ("{type: image, target: /x}", "an image mount needs a source"),
+        ("{type: image, source: 'a b', target: /x}", "invalid image reference 'a b'"),
+        ("{type: cluster, target: /x}", "a cluster volume needs a source"),
+        ("{type: npipe, target: /x}", "a named pipe needs a source"),
+        ("{type: bind, source: /a, target: /x, bind: {selinux: y}}", "must be one of z, Z"),
+        ("{type: bind, source: /a, target: /x, bind: {recursive: on}}", "must be one of enabled"),
+        ("data:/x:z", "option z does not fit a volume"),
         ("{type: tmpfs, source: a, target: /x}", "a tmpfs has no source"),
         ("{type: tmpfs, target: /x, volume: {nocopy: true}}", "does not fit type tmpfs"),
         ("{type: volume, source: data, target: /x, bind: {}}", "does not fit type volume"),
-        ("{type: npipe, source: a, target: /x}", "npipe is not supported yet by deploy"),
-        ("{type: cluster, source: a, target: /x}", "cluster is not supported yet by deploy"),
-        ("{type: image, source: a, target: /x}", "image is not supported yet by deploy"),
         ("{type: volum, source: data, target: /x}", "did you mean volume?"),
-        ("{type: bind, source: /a, target: /x, bind: {selinux: z}}", "not supported yet by deploy"),
-        ("{type: bind, source: /a, target: /x, bind: {recursive: enabled}}", "not supported yet"),
         ("{type: bind, source: /a, target: /x, bind: {propagation: up}}", "must be one of private"),
         ("{type: tmpfs, target: /x, tmpfs: {mode: 8888}}", "must be a file mode"),
         ("{type: tmpfs, target: /x, tmpfs: {siez: 1}}", "unknown key; did you mean size?"),
