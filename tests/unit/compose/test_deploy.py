@@ -197,7 +197,8 @@ def test_an_update_block_has_the_same_defaults_as_none(stack: StackFolder) -> No
             40,
             (
                 "placement.constraints[0]: invalid "
-                "constraint 'node.role=manager': a constraint needs one operator, ==, !=, in or not in"
+                "constraint 'node.role=manager': "
+                "a constraint needs one operator, ==, !=, in or not in"
             ),
         ),
         (
