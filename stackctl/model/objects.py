@@ -49,6 +49,9 @@ class NodeDescription(Model, frozen=True, kw_only=True):
     data_address: str = ""  # address of the underlay that VXLAN packets go to
     routes: tuple[str, ...] = ()  # CIDRs of the node's own routes, which overlays must avoid
     agent_version: str = ""
+    # generic resources: kinds of which only the number counts, and kinds whose pieces have names
+    generic: Mapping[str, int] = {}
+    generic_named: Mapping[str, tuple[str, ...]] = {}
 
 
 class Node(Model, frozen=True, kw_only=True):
@@ -100,6 +103,8 @@ class Task(Model, frozen=True, kw_only=True):
     host_ports: tuple[specs.PortSpec, ...] = ()  # host-mode ports as published on its node
     created_at: float = 0
     start_after: float = 0  # with desired READY: RUNNING is desired from this time on
+    generic_named: Mapping[str, tuple[str, ...]] = {}  # kind -> names that are its own
+    meant_for: str = ""  # of a task that another one moves to: the node that was chosen for it
     cause: str = ""  # in words, why it was created
     end_cause: str = ""  # in words, why it is to end
     released: bool = False  # no node balances to it any longer: its agent may stop it
@@ -257,6 +262,24 @@ class Stack(Model, frozen=True, kw_only=True):
     version: int = 0
 
 
+class Rebalancing(Model, frozen=True, kw_only=True):
+    """A rebalancing that an operator asked for, until no move is left or its budget is spent."""
+
+    started_at: float
+    service_ids: tuple[str, ...] = ()  # () is all
+    allows_stateful: bool = False
+    moves_left: int = 0
+    moved: int = 0
+
+
+class Move(Model, frozen=True, kw_only=True):
+    """The one task of the cluster that is on its way to a better node."""
+
+    task_id: str  # the new one
+    service_id: str
+    started_at: float
+
+
 class Cluster(Model, frozen=True, kw_only=True):
     """The cluster itself: its identity, the secrets of its join tokens, the allocators' cursors.
 
@@ -271,4 +294,6 @@ class Cluster(Model, frozen=True, kw_only=True):
     created_at: float = 0
     vni_next: int = 4096
     subnet_next: int = 0
+    rebalancing: Rebalancing | None = None
+    move: Move | None = None
     version: int = 0
