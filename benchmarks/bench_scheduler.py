@@ -1,6 +1,6 @@
 """The scheduler's cost: pending tasks to assigned ones, and rounds in which nothing is to be done.
 
-    python benchmarks/scheduler.py
+    python benchmarks/bench_scheduler.py
 
 Numbers stand beside the limits of the design. Each is the best of a few runs: the machine's other
 work makes runs slower, never faster. "decide" is what the scheduler does in a round; "log" is

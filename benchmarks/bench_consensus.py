@@ -1,6 +1,6 @@
 """What consensus costs: three members with mutual TLS on loopback, next to one bare fdatasync.
 
-    python benchmarks/consensus.py [--seconds 3] [--kills 9]
+    python benchmarks/bench_consensus.py [--seconds 3] [--kills 9]
 
 Absolute times say more about the machine than about us, so every latency is also given as a ratio
 to the median fdatasync of a small append, measured in the same run. The members are processes of
