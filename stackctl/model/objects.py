@@ -105,6 +105,7 @@ class Task(Model, frozen=True, kw_only=True):
     start_after: float = 0  # with desired READY: RUNNING is desired from this time on
     generic_named: Mapping[str, tuple[str, ...]] = {}  # kind -> names that are its own
     meant_for: str = ""  # of a task that another one moves to: the node that was chosen for it
+    restarts: int = 0  # how many tasks of its revision ended in its slot before it
     cause: str = ""  # in words, why it was created
     end_cause: str = ""  # in words, why it is to end
     released: bool = False  # no node balances to it any longer: its agent may stop it
@@ -173,12 +174,20 @@ class Service(Model, frozen=True, kw_only=True):
     created_at: float = 0
     updated_at: float = 0
     removing: bool = False  # asked to go; deleted when its last task has ended
+    cleared_revision: int = 0  # the revision whose dependencies have come: its tasks may start
+    held_reason: str = ""  # in words, what the current revision waits for before it starts
+    held_for_good: bool = False  # what it waits for has failed and is not tried again
     version: int = 0
 
     @property
     def name(self) -> str:
         """Its full name."""
         return self.spec.name
+
+    @property
+    def is_held(self) -> bool:
+        """True while no task of the current revision may start: a dependency has yet to come."""
+        return bool(self.spec.depends_on) and self.cleared_revision != self.revision
 
 
 class Network(Model, frozen=True, kw_only=True):

@@ -33,6 +33,7 @@ class CreateTask(_Change, frozen=True, kw_only=True, tag="create-task"):
     cause: str
     desired_state: TaskState = TaskState.RUNNING
     start_after: float = 0
+    restarts: int = 0
     node_id: str = ""
 
 
@@ -140,6 +141,22 @@ class RollBackService(_Change, frozen=True, kw_only=True, tag="roll-back-service
     message: str
 
 
+class ClearService(_Change, frozen=True, kw_only=True, tag="clear-service"):
+    """What a revision of the service depends on has come: its tasks may start, now and later."""
+
+    service_id: str
+    revision: int
+
+
+class HoldService(_Change, frozen=True, kw_only=True, tag="hold-service"):
+    """What a revision of the service waits for, and whether that has failed for good."""
+
+    service_id: str
+    revision: int
+    reason: str
+    for_good: bool = False
+
+
 class ForgetRevisions(_Change, frozen=True, kw_only=True, tag="forget-revisions"):
     """Task specs of a service that no task and no rollback needs any longer."""
 
@@ -181,6 +198,8 @@ Change = (
     | SetEndpoint
     | SetUpdateStatus
     | RollBackService
+    | ClearService
+    | HoldService
     | ForgetRevisions
     | DropService
     | DropConfig
@@ -248,6 +267,7 @@ def _create_task(draft: Draft, change: CreateTask, *, now: float) -> None:
             node_id=change.node_id,
             created_at=now,
             start_after=change.start_after,
+            restarts=change.restarts,
             cause=change.cause,
             created_version=draft.index,
         )
@@ -346,7 +366,13 @@ def _change_network(
 def _change_service(
     draft: Draft,
     service: objects.Service,
-    change: SetEndpoint | SetUpdateStatus | RollBackService | ForgetRevisions | DropService,
+    change: SetEndpoint
+    | SetUpdateStatus
+    | RollBackService
+    | ClearService
+    | HoldService
+    | ForgetRevisions
+    | DropService,
     *,
     now: float,
 ) -> None:
@@ -372,6 +398,14 @@ def _change_service(
                         message=change.message,
                         swap=False,
                     )
+                )
+        case ClearService():
+            if service.is_held and service.revision == change.revision:
+                draft.put_service(revisions.cleared(service))
+        case HoldService():
+            if service.is_held and service.revision == change.revision:
+                draft.put_service(
+                    replace(service, held_reason=change.reason, held_for_good=change.for_good)
                 )
         case ForgetRevisions():
             gone = set(change.revisions) - {service.revision, service.previous_revision}

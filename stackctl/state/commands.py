@@ -75,11 +75,14 @@ class RemoveNode(_Command, frozen=True, kw_only=True, tag="remove-node"):
 
 
 class PutStack(_Command, frozen=True, kw_only=True, tag="put-stack"):
-    """A whole stack as its file says; `prune` also removes its services that the file lacks."""
+    """A whole stack as its file says; `prune` also removes its services that the file lacks, and
+    `rerun` lets its jobs run again though nothing has changed.
+    """
 
     spec: specs.StackSpec
     seed: bytes
     prune: bool = False
+    rerun: bool = False
 
 
 class RemoveStack(_Command, frozen=True, kw_only=True, tag="remove-stack"):

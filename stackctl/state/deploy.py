@@ -30,7 +30,7 @@ def put_stack(draft: Draft, command: commands.PutStack) -> tuple[int, tuple[api.
     changes = [
         *(_put_network(draft, network, command) for network in spec.networks),
         *(_put_config(draft, config, command) for config in spec.configs),
-        *(_put_service(draft, service, command) for service in spec.services),
+        *_put_services(draft, command),
     ]
     _free_numbers(draft, spec)
     if command.prune:
@@ -83,8 +83,9 @@ def mark_service_removed(draft: Draft, service: objects.Service, *, now: float, 
 def scale_service(draft: Draft, command: commands.ScaleService) -> None:
     """Changes the number of replicas: no update, no new revision."""
     service = find_service(draft, command.service_id)
-    if service.spec.mode != specs.Mode.REPLICATED:
-        raise conflict(f"service {service.name} is global: it has one task on each node")
+    if service.spec.mode.is_global:
+        mode = service.spec.mode.value
+        raise conflict(f"service {service.name} is {mode}: it has one task on each node")
     spec_checks.check_replicas(service.name, command.replicas)
     if service.spec.replicas != command.replicas:
         spec = replace(service.spec, replicas=command.replicas)
@@ -104,6 +105,8 @@ def rollback_service(draft: Draft, command: commands.RollbackService) -> None:
             swap=True,
         )
     )
+    if draft.services[service.id].revision != service.revision:
+        _restart_dependants(draft, (service.name,), now=command.now)
 
 
 def find_service(draft: Draft, service_id: str) -> objects.Service:
@@ -152,6 +155,60 @@ def _put_config(draft: Draft, spec: specs.ConfigSpec, command: commands.PutStack
     return api.Change(action="update", kind="config", name=spec.name, cause=cause)
 
 
+def _put_services(draft: Draft, command: commands.PutStack) -> list[api.Change]:
+    """The services of the stack, and those that are restarted because of them."""
+    before = {service.name: service.revision for service in draft.services.values()}
+    changes = {
+        service.name: _put_service(draft, service, command) for service in command.spec.services
+    }
+    created = set(changes) - set(before)
+    replaced = [
+        name
+        for name in changes
+        if name in before and draft.services[draft.service_ids[name]].revision != before[name]
+    ]
+    pruned = {
+        service.name
+        for service in _prunable(command.spec.name, draft.services.values(), set(changes))
+        if command.prune
+    }
+    causes = _restart_dependants(draft, replaced, untouched=created | pruned, now=command.now)
+    for name, cause in causes.items():
+        changes[name] = api.Change(action="update", kind="service", name=name, cause=cause)
+    return list(changes.values())
+
+
+def _restart_dependants(
+    draft: Draft, replaced: Iterable[str], *, now: float, untouched: Iterable[str] = ()
+) -> dict[str, str]:
+    """Replaces the tasks of services that are to be restarted with one of the replaced services,
+    and of those that are to be restarted with them; returns the causes by name.
+    """
+    causes: dict[str, str] = {}
+    reached = list(replaced)
+    done = {*reached, *untouched}
+    for name in reached:  # it grows on the way
+        for service in sorted(draft.services.values(), key=lambda service: service.name):
+            restarts = any(
+                item.service == name and item.restart for item in service.spec.depends_on
+            )
+            if not restarts or service.name in done or service.removing:
+                continue
+            forced = revisions.updated(
+                service,
+                service.spec,
+                config_ids=service.config_ids.get(service.revision, {}),
+                now=now,
+                version=draft.index,
+                is_forced=True,
+            )
+            draft.put_service(forced)
+            causes[service.name] = f"restarted with {name}"
+            reached.append(service.name)
+            done.add(service.name)
+    return causes
+
+
 def _put_service(draft: Draft, spec: specs.ServiceSpec, command: commands.PutStack) -> api.Change:
     config_ids = _config_ids(draft, spec)
     service_id = draft.service_ids.get(spec.name)
@@ -167,7 +224,12 @@ def _put_service(draft: Draft, spec: specs.ServiceSpec, command: commands.PutSta
         return api.Change(action="create", kind="service", name=spec.name, cause="new in the file")
     held = draft.services[service_id]
     service = revisions.updated(
-        held, spec, config_ids=config_ids, now=command.now, version=draft.index
+        held,
+        spec,
+        config_ids=config_ids,
+        now=command.now,
+        version=draft.index,
+        is_forced=command.rerun and spec.mode.is_job,
     )
     if service is held:
         return api.Change(action="unchanged", kind="service", name=spec.name)

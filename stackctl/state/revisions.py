@@ -17,6 +17,7 @@ from stackctl.model.objects import UpdateState, UpdateStatus
 
 DYNAMIC_PORTS = range(30000, 32768)  # numbers for ports that state none, as in Swarm
 MOVING_STATES = {UpdateState.UPDATING, UpdateState.ROLLBACK_STARTED}
+FORCED_PATH = "task.force_update"
 PAUSED_STATES = {UpdateState.PAUSED, UpdateState.ROLLBACK_PAUSED}
 
 
@@ -67,13 +68,16 @@ def updated(
     config_ids: Mapping[str, str],
     now: float,
     version: int,
+    is_forced: bool = False,
 ) -> objects.Service:
     """The service with another spec; an equal spec gives the service unchanged.
 
-    A change that needs new tasks starts a rolling update. The previous spec is kept for a rollback,
-    and an unchanged deploy leaves it alone (Swarm loses it then). A paused update goes on when its
-    spec is deployed again: that is how an operator says that the cause has been mended.
+    A change that needs new tasks starts a rolling update; a job runs again. The previous spec is
+    kept for a rollback, and an unchanged deploy leaves it alone (Swarm loses it then). A paused
+    update goes on when its spec is deployed again: that is how an operator says that the cause has
+    been mended. `is_forced` asks for new tasks even though nothing else has changed.
     """
+    spec = _with_force(service, spec, is_forced=is_forced)
     current_config_ids = service.config_ids.get(service.revision, {})
     replaces_tasks = needs_new_tasks(
         service.spec, spec, old_config_ids=current_config_ids, new_config_ids=config_ids
@@ -91,9 +95,26 @@ def updated(
         config_ids={**service.config_ids, revision: config_ids},
         previous_spec=service.spec,
         previous_revision=service.revision,
-        update_status=_started(now=now, version=version),
+        update_status=None if spec.mode.is_job else _started(now=now, version=version),
+        held_reason="",
+        held_for_good=False,
         updated_at=now,
     )
+
+
+def cleared(service: objects.Service) -> objects.Service:
+    """The service, whose current revision may start."""
+    return replace(service, cleared_revision=service.revision, held_reason="", held_for_good=False)
+
+
+def _with_force(
+    service: objects.Service, spec: specs.ServiceSpec, *, is_forced: bool
+) -> specs.ServiceSpec:
+    """The spec with the count of forced replacements, which files do not state and which never goes
+    back: deploying the file again must not replace anything again.
+    """
+    count = max(spec.task.force_update, service.spec.task.force_update) + is_forced
+    return replace(spec, task=replace(spec.task, force_update=count))
 
 
 def _with_small_change(
@@ -107,6 +128,9 @@ def _with_small_change(
         service = replace(service, update_status=_resumed(status, now=now, version=version))
     if spec == service.spec:
         return service
+    if not service.is_held:
+        # It runs already: what it depends on from now on is asked of its next revision.
+        service = cleared(service)
     is_unfinished = status is not None and status.state in MOVING_STATES | PAUSED_STATES
     previous_spec = service.previous_spec if is_unfinished else service.spec
     previous_revision = service.previous_revision if is_unfinished else service.revision
@@ -162,21 +186,31 @@ def rolled_back(
 
     `swap` keeps the present spec as the previous one, which is what a manual rollback does (doing
     it twice toggles); a rollback by failure action has nothing to return to. The revision is the
-    one the previous spec had, so slots that the failed update never touched are already right.
+    one the previous spec had, so slots that the failed update never touched are already right. It
+    has run before, and waits for no dependency. A job runs again, under a number of its own.
     """
     if service.previous_spec is None:
         return service
     revision = service.previous_revision
-    task_specs = {**service.task_specs, revision: service.previous_spec.task}
+    config_ids = service.config_ids
+    is_job = service.spec.mode.is_job
+    if is_job:
+        revision = service.revision_last + 1
+        config_ids = {**config_ids, revision: config_ids.get(service.previous_revision, {})}
     return replace(
-        service,
+        cleared(service),
         spec=service.previous_spec,
         endpoint=_trimmed(service.endpoint, service.previous_spec),
         revision=revision,
-        task_specs=task_specs,
+        revision_last=max(revision, service.revision_last),
+        cleared_revision=revision,
+        task_specs={**service.task_specs, revision: service.previous_spec.task},
+        config_ids=config_ids,
         previous_spec=service.spec if swap else None,
         previous_revision=service.revision if swap else 0,
-        update_status=UpdateStatus(
+        update_status=None
+        if is_job
+        else UpdateStatus(
             state=UpdateState.ROLLBACK_STARTED,
             started_at=now,
             started_version=version,
@@ -193,6 +227,8 @@ def _container_part(task: specs.TaskSpec) -> specs.TaskSpec:
 def describe_change(old: objects.Service, new: objects.Service) -> str:
     """Which fields of the spec differ, in words: `task.container.image; replicas`."""
     paths = list(_differing_paths(old.spec, new.spec))
+    if paths == [FORCED_PATH]:
+        return "asked to run again"
     old_configs = old.config_ids.get(old.revision, {})
     new_configs = new.config_ids.get(new.revision, {})
     paths += [

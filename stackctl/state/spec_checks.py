@@ -33,6 +33,7 @@ def check_spec(spec: specs.StackSpec) -> None:
         _check_encryption(network)
     for service in spec.services:
         _check_service(spec, service)
+    _check_order(spec)
 
 
 def check_replicas(service_name: str, replicas: int) -> None:
@@ -82,6 +83,8 @@ def _check_encryption(network: specs.NetworkSpec) -> None:
 
 def _check_service(stack: specs.StackSpec, service: specs.ServiceSpec) -> None:
     check_replicas(service.name, service.replicas)
+    if service.max_concurrent < 0:
+        raise _refused(service.name, "the number of concurrent tasks must not be negative")
     _check_references(stack, service)
     _check_placement(service)
     _check_policies(service)
@@ -102,6 +105,33 @@ def _check_references(stack: specs.StackSpec, service: specs.ServiceSpec) -> Non
     for reference in service.task.container.configs:
         if reference.name not in configs:
             raise _refused(service.name, f"uses the undefined config {reference.name}")
+
+
+def _check_order(stack: specs.StackSpec) -> None:
+    """Services that wait for each other, or for one that is not there, would never start."""
+    waits_for = {service.name: service.depends_on for service in stack.services}
+    for service in stack.services:
+        for dependency in service.depends_on:
+            if dependency.required and dependency.service not in waits_for:
+                raise _refused(
+                    service.name, f"depends on the undefined service {dependency.service}"
+                )
+    settled: set[str] = set()
+    while len(settled) < len(waits_for):
+        free = {
+            name
+            for name, dependencies in waits_for.items()
+            if name not in settled
+            and all(
+                item.service in settled or item.service not in waits_for for item in dependencies
+            )
+        }
+        if not free:
+            names = ", ".join(sorted(set(waits_for) - settled))
+            raise Rejection(
+                "input", f"services depend on each other in a circle: {names}", exit_code=2
+            )
+        settled |= free
 
 
 def _check_placement(service: specs.ServiceSpec) -> None:
