@@ -141,10 +141,6 @@ DEPLOY = (
     ),
     *rules(f"{_DEPLOY}.resources.reservations", "memory"),
     rule(
-        f"{_DEPLOY}.resources.reservations.pids",
-        refused("processes can be limited, not reserved", "use deploy.resources.limits.pids"),
-    ),
-    rule(
         f"{_DEPLOY}.resources.reservations.generic_resources",
         NOT_YET,
         _IN_A_CLUSTER,
