@@ -8,11 +8,10 @@ from collections.abc import Mapping
 
 import msgspec
 
-from stackctl.compose.checks import used_networks
 from stackctl.compose.document import Document, MountUse, Service
 from stackctl.compose.grammar.names import full_name
+from stackctl.compose.object_specs import own_configs, own_networks, own_secrets
 from stackctl.compose.parts.attachments import ConfigUse, NetworkUse
-from stackctl.compose.sections.attachments import DEFAULT_NETWORK
 from stackctl.model import specs
 
 
@@ -22,11 +21,9 @@ def convert(document: Document, stack_name: str) -> specs.StackSpec:
     return specs.StackSpec(
         name=stack_name,
         services=tuple(conversion.service(service) for service in document.services),
-        networks=conversion.networks(),
-        configs=tuple(
-            msgspec.structs.replace(config.spec, labels=conversion.labelled(config.spec.labels))
-            for config in document.configs.values()
-        ),
+        networks=own_networks(document, stack_name, conversion.labelled),
+        configs=own_configs(document, conversion.labelled),
+        secrets=own_secrets(document, conversion.labelled),
     )
 
 
@@ -38,16 +35,6 @@ class _Conversion:
     def labelled(self, labels: Mapping[str, str]) -> dict[str, str]:
         """The labels with the one that says which stack an object belongs to, sorted."""
         return dict(sorted({**labels, specs.NAMESPACE_LABEL: self._stack_name}.items()))
-
-    def networks(self) -> tuple[specs.NetworkSpec, ...]:
-        used = used_networks(self._document)
-        found = [network.spec for key, network in self._document.networks.items() if key in used]
-        if DEFAULT_NETWORK in used and DEFAULT_NETWORK not in self._document.networks:
-            found.append(specs.NetworkSpec(name=full_name(self._stack_name, DEFAULT_NETWORK)))
-        return tuple(
-            msgspec.structs.replace(network, labels=self.labelled(network.labels))
-            for network in found
-        )
 
     def service(self, service: Service) -> specs.ServiceSpec:
         deploy = service.deploy
@@ -85,7 +72,7 @@ class _Conversion:
     def _attachment(self, use: NetworkUse, service_key: str) -> specs.NetworkAttachment:
         network = self._document.networks.get(use.key)
         return specs.NetworkAttachment(
-            network=network.spec.name if network else full_name(self._stack_name, use.key),
+            network=network.name if network else full_name(self._stack_name, use.key),
             aliases=tuple(dict.fromkeys((service_key, *use.aliases))),
         )
 
@@ -106,7 +93,7 @@ class _Conversion:
 
     def _config(self, use: ConfigUse) -> specs.ConfigReference:
         return specs.ConfigReference(
-            name=self._document.configs[use.key].spec.name,
+            name=self._document.configs[use.key].name,
             target=use.target,
             uid=use.uid,
             gid=use.gid,

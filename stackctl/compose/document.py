@@ -18,6 +18,7 @@ from stackctl.compose.parts.attachments import (
 )
 from stackctl.compose.parts.build import Build
 from stackctl.compose.parts.lifecycle import Develop, Hook, Provider, StartHook
+from stackctl.compose.parts.objects import Config, Model, Network, Secret, Volume
 from stackctl.compose.parts.relations import Dependency, ExternalLink, Link, VolumesFrom
 from stackctl.compose.problems import Place
 from stackctl.model import specs
@@ -111,33 +112,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     use_api_socket: bool = False
     windows: WindowsOptions | None = None
     extensions: Mapping[str, object] = {}  # x-NAME, as plain values
-
-
-class Network(msgspec.Struct, frozen=True):
-    """A network; `spec.name` is its full name."""
-
-    key: str
-    place: Place
-    spec: specs.NetworkSpec
-
-
-class Volume(msgspec.Struct, frozen=True):
-    """A named volume; each node makes its own from this when a task first needs it."""
-
-    key: str
-    place: Place
-    name: str
-    labels: Mapping[str, str]
-    driver: str = ""
-    driver_options: Mapping[str, str] = {}
-
-
-class Config(msgspec.Struct, frozen=True):
-    """A config; `spec.name` is its full name."""
-
-    key: str
-    place: Place
-    spec: specs.ConfigSpec
+    key_places: Mapping[str, Place] = {}  # where each of its keys is written
 
 
 class Document(msgspec.Struct, frozen=True):
@@ -147,3 +122,5 @@ class Document(msgspec.Struct, frozen=True):
     networks: Mapping[str, Network] = {}
     volumes: Mapping[str, Volume] = {}
     configs: Mapping[str, Config] = {}
+    secrets: Mapping[str, Secret] = {}
+    models: Mapping[str, Model] = {}

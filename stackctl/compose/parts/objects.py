@@ -45,6 +45,7 @@ class Network(msgspec.Struct, frozen=True):
     attachable: bool = False
     enable_ipv4: bool | None = None
     enable_ipv6: bool | None = None
+    extensions: Mapping[str, object] = {}  # x-NAME, as plain values
 
 
 class Volume(msgspec.Struct, frozen=True):
@@ -57,6 +58,7 @@ class Volume(msgspec.Struct, frozen=True):
     labels: Mapping[str, str] = {}
     driver: str = ""
     driver_options: Mapping[str, str] = {}
+    extensions: Mapping[str, object] = {}
 
 
 class FileObject(msgspec.Struct, frozen=True):
@@ -77,6 +79,7 @@ class FileObject(msgspec.Struct, frozen=True):
     driver: str = ""
     driver_options: Mapping[str, str] = {}
     template_driver: str = ""
+    extensions: Mapping[str, object] = {}
 
 
 class Config(FileObject, frozen=True):
@@ -96,3 +99,4 @@ class Model(msgspec.Struct, frozen=True):
     name: str = ""
     context_size: int = 0
     runtime_flags: tuple[str, ...] = ()
+    extensions: Mapping[str, object] = {}

@@ -4,6 +4,8 @@ A *reader* is a function from a `Value` to what it means. It always returns: a v
 is reported to the log and replaced by a placeholder, which never leaves this package because
 the log then raises. A `Fields` is a mapping with a fixed set of keys: the keys that were asked for
 are the keys that exist, so the check for unknown keys cannot drift from the readers.
+
+Readers do not know what the file is read for: what a cluster cannot do is said by `verdicts`.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -130,6 +132,10 @@ class Value:
         """Whether the value is a list."""
         return isinstance(self.node, tree.Sequence)
 
+    def plain(self) -> object:
+        """The value as it stands, in lists, mappings and scalars."""
+        return _plain(self.node)
+
     def _is_broken(self) -> bool:
         return isinstance(self.node, tree.Scalar) and self.node.broken
 
@@ -140,15 +146,23 @@ class Value:
         return kind
 
 
+def _plain(node: tree.Node) -> object:
+    if isinstance(node, tree.Mapping):
+        return {entry.key: _plain(entry.value) for entry in node}
+    if isinstance(node, tree.Sequence):
+        return [_plain(item) for item in node.items]
+    return node.value
+
+
 Reader = Callable[[Value], T]
 
 
 class Fields:
-    """A mapping whose keys are fixed. `x-` keys are the user's own and never looked at."""
+    """A mapping whose keys are fixed. `x-` keys are the user's own, but for those asked for."""
 
-    def __init__(self, value: Value, what: str = "a mapping") -> None:
+    def __init__(self, value: Value, what: str = "a mapping", *, or_null: bool = False) -> None:
         self._value = value
-        self._entries = value.entries(what)
+        self._entries = {} if or_null and value.is_null else value.entries(what)
         self._known: dict[str, None] = {}
 
     def __contains__(self, key: str) -> bool:
@@ -163,6 +177,18 @@ class Fields:
         """What `reader` makes of the value under `key`, `default` when the key is absent."""
         value = self.get(key)
         return default if value is None else reader(value)
+
+    def extensions(self) -> dict[str, object]:
+        """The `x-` keys that nothing asked for, as they stand."""
+        return {
+            key: value.plain()
+            for key, value in self._entries.items()
+            if key.startswith(EXTENSION_PREFIX) and key not in self._known
+        }
+
+    def places(self) -> dict[str, Place]:
+        """Where each key is written."""
+        return {key: value.key_place for key, value in self._entries.items()}
 
     def accept_without_effect(self, keys: Iterable[str]) -> None:
         """Know `keys` and ignore their values: they have no effect in Compose either."""

@@ -27,6 +27,7 @@ def read_service(key: str, value: Value, stack_name: str) -> Service:
     service = Service(
         key=key,
         place=value.key_place,
+        key_places=fields.places(),
         container=read_container(fields, value),
         deploy=deploy,
         restart=_restart(restart, deploy),

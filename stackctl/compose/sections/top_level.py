@@ -6,10 +6,13 @@ from typing import TypeVar
 from stackctl.compose.document import Document
 from stackctl.compose.problems import shown
 from stackctl.compose.sections import unsupported
-from stackctl.compose.sections.objects import read_config, read_network, read_volume
+from stackctl.compose.sections.file_objects import read_config, read_secret
+from stackctl.compose.sections.models import read_model
+from stackctl.compose.sections.networks import read_network
 from stackctl.compose.sections.reading import Fields, Value
 from stackctl.compose.sections.scalars import filled_text
 from stackctl.compose.sections.service import read_service
+from stackctl.compose.sections.volumes import read_volume
 
 T = TypeVar("T")
 
@@ -26,6 +29,8 @@ def read_document(value: Value, stack_name: str) -> Document:
         networks=_section(fields, "networks", read_network, stack_name),
         volumes=_section(fields, "volumes", read_volume, stack_name),
         configs=_section(fields, "configs", read_config, stack_name),
+        secrets=_section(fields, "secrets", read_secret, stack_name),
+        models=_section(fields, "models", read_model, stack_name),
     )
     fields.finish(unsupported.TOP_LEVEL)
     return document

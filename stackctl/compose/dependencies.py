@@ -1,0 +1,46 @@
+"""Which services come before a service: what `depends_on` says, and what other keys imply.
+
+A link, a shared namespace (`network_mode: service:x` and its kin) and `volumes_from` imply that the
+other service comes first; what `depends_on` says of it wins.
+"""
+
+from collections.abc import Iterator
+
+from stackctl.compose.document import Service
+from stackctl.compose.parts.relations import Dependency
+from stackctl.compose.problems import Place
+
+SERVICE_PREFIX = "service:"
+
+# The keys whose value may be the namespace of another service.
+NAMESPACE_KEYS = ("network_mode", "ipc", "pid", "uts", "cgroup")
+
+
+def dependencies_of(service: Service) -> tuple[Dependency, ...]:
+    """Every service that comes before `service`, each once."""
+    found = {dependency.key: dependency for dependency in service.depends_on}
+    for implied in _implied(service):
+        found.setdefault(implied.key, implied)
+    return tuple(found.values())
+
+
+def service_of(mode: str) -> str | None:
+    """The service whose namespace `service:NAME` shares, or None."""
+    return mode.removeprefix(SERVICE_PREFIX) if mode.startswith(SERVICE_PREFIX) else None
+
+
+def place_of(service: Service, key: str) -> Place:
+    """Where a key of a service is written."""
+    return service.key_places.get(key, service.place)
+
+
+def _implied(service: Service) -> Iterator[Dependency]:
+    for link in service.links:
+        yield Dependency(link.key, link.place, restart=True, implied_by="links")
+    for key in NAMESPACE_KEYS:
+        other = service_of(getattr(service.container, key))
+        if other is not None:
+            yield Dependency(other, place_of(service, key), restart=True, implied_by=key)
+    for use in service.volumes_from:
+        if not use.is_container:
+            yield Dependency(use.source, use.place, implied_by="volumes_from")
