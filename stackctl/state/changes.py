@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from stackctl.model import objects, specs
 from stackctl.model.task_state import TaskState
-from stackctl.state import admission, revisions
+from stackctl.state import admission, moves, revisions
 from stackctl.state.cluster import Draft
 from stackctl.state.results import Rejection
 
@@ -58,6 +58,7 @@ class AssignTask(_Change, frozen=True, kw_only=True, tag="assign-task"):
     task_id: str
     node_id: str
     host_ports: tuple[specs.PortSpec, ...] = ()
+    generic_named: Mapping[str, tuple[str, ...]] = {}
 
 
 class ExplainTask(_Change, frozen=True, kw_only=True, tag="explain-task"):
@@ -184,6 +185,9 @@ class DropStack(_Change, frozen=True, kw_only=True, tag="drop-stack"):
 
 Change = (
     CreateTask
+    | moves.MoveTask
+    | moves.EndMove
+    | moves.EndRebalancing
     | SetDesired
     | AllocateTask
     | AssignTask
@@ -224,6 +228,8 @@ def apply_change(draft: Draft, change: Change, *, now: float) -> None:
                 _change_task(draft, task, change, now=now)
         case CreateTask():
             _create_task(draft, change, now=now)
+        case moves.MoveTask() | moves.EndMove() | moves.EndRebalancing():
+            moves.apply(draft, change, now=now)
         case DropTask():
             task = draft.task(change.task_id)
             if task is not None and is_gone(draft, task):
@@ -304,7 +310,7 @@ def _change_task(
                 status.state == TaskState.PENDING
                 and task.is_wanted
                 and change.node_id in draft.nodes
-                and task.node_id in ("", change.node_id)
+                and (task.node_id or task.meant_for) in ("", change.node_id)
             ):
                 message = "scheduler assigned task to node"
                 if task.node_id:
@@ -315,6 +321,7 @@ def _change_task(
                         task,
                         node_id=change.node_id,
                         host_ports=change.host_ports,
+                        generic_named=change.generic_named,
                         status=assigned,
                     )
                 )

@@ -3,12 +3,10 @@
 from collections.abc import Sequence
 
 from stackctl.core.orchestration.slots import ended_by_itself, slots_of
-from stackctl.core.scheduling import capacity, filters
-from stackctl.core.scheduling.tally import Tally
+from stackctl.core.scheduling.schedule import Situation
 from stackctl.model import constraints, objects, specs
 from stackctl.model.objects import Availability, NodeState, UpdateState
 from stackctl.model.task_state import TaskState
-from stackctl.state import revisions
 from stackctl.state.cluster import Draft
 from tests.sim.world import World
 
@@ -174,13 +172,13 @@ def _eligible(world: World, service: objects.Service) -> list[str]:
 
 def _fits_somewhere(world: World, service: objects.Service, task: objects.Task) -> bool:
     draft = Draft(world.state, index=world.state.index + 1, term=world.state.term)
-    spec = service.task_specs[task.revision]
     if task.status.state < TaskState.PENDING:
         return False
-    demand = filters.demand_of(spec, revisions.host_ports(service.spec))
-    tally = Tally(world.state.tasks_of(service.id).values(), now=world.timeline.now)
-    return any(
-        not filters.first_refusal(room, demand, tally.tasks[room.node.id])
-        for room in capacity.rooms(draft).values()
-        if task.node_id in ("", room.node.id)
+    situation = Situation(draft, now=world.timeline.now)
+    placement = situation.placement(
+        service,
+        task.revision,
+        given=task.node_id or task.meant_for,
+        home=situation.homes.home(service, task),
     )
+    return any(not refusal for refusal in placement.refusals())

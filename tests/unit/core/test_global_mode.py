@@ -73,4 +73,4 @@ def test_a_global_task_that_does_not_fit_says_so() -> None:
     bench.deploy(service_spec(mode=specs.Mode.GLOBAL, reservations=reservations))
     bench.obey()
     waiting = next(task for task in bench.tasks() if task.node_id == "n2")
-    assert waiting.status.error == "no suitable node (insufficient resources on 1 node)"
+    assert waiting.status.error == "insufficient resources on 1 node"
