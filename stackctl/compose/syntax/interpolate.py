@@ -21,9 +21,15 @@ class Variables:
         self._sources = sources
         self._place = Place(Position(file, 1, 1), ())
         self._log = log
+        self.used: dict[str, str | None] = {}
 
     def __call__(self, name: str) -> str | None:
         """The value of a variable, None when it is not set."""
+        if name not in self.used:
+            self.used[name] = self._found(name)
+        return self.used[name]
+
+    def _found(self, name: str) -> str | None:
         for source in self._sources:
             if name in source:
                 return self._checked(name, source[name])

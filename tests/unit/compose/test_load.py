@@ -134,7 +134,7 @@ def test_an_empty_section_is_refused(stack: StackFolder, key: str) -> None:
     ]
 
 
-@pytest.mark.parametrize("key", ["secrets", "include", "models"])
+@pytest.mark.parametrize("key", ["include"])
 def test_sections_that_are_not_there_yet_are_refused(stack: StackFolder, key: str) -> None:
     (problem,) = stack.problems(f"{key}: {{}}\nservices: {{}}\n")
     assert problem.startswith(f"1:1: {key}: not supported yet by deploy")

@@ -1,0 +1,1 @@
+"""From files to one positioned tree: which files, include, extends, merge, profiles."""
