@@ -122,10 +122,7 @@ class ProblemLog:
 
 def shown(text: str) -> str:
     """`text` as a message may quote it: one line, printable, and short."""
-    cut = text if len(text) <= SHOWN_LENGTH_MAX else text[: SHOWN_LENGTH_MAX - 1] + "…"
-    return "".join(
-        character if character.isprintable() else repr(character)[1:-1] for character in cut
-    )
+    return _printable(text if len(text) <= SHOWN_LENGTH_MAX else text[: SHOWN_LENGTH_MAX - 1] + "…")
 
 
 def render_path(path: Path) -> str:
@@ -143,4 +140,13 @@ def _render(place: Place, message: str, hint: str | None) -> str:
     position, path = place
     where = f"{position.file}:{position.line}:{position.column}: "
     what = f"{render_path(path)}: {message}" if path else message
-    return f"{where}{what}; {hint}" if hint else f"{where}{what}"
+    return _printable(f"{where}{what}; {hint}" if hint else f"{where}{what}")
+
+
+def _printable(text: str) -> str:
+    """`text` in one line: paths of files, for one, are shown whole but may have any character."""
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else repr(character)[1:-1] for character in text
+    )
