@@ -11,7 +11,7 @@ from stackctl.compose.problems import ProblemLog
 from stackctl.compose.verdicts.rules import Target
 
 
-def check_document(document: Document, log: ProblemLog, target: Target = Target.CLUSTER) -> None:
+def check_document(document: Document, log: ProblemLog, target: Target | None) -> None:
     """Report everything in the document that contradicts itself, or that `target` cannot do."""
     check_names(document, log)
     check_object_names(document, log)

@@ -34,7 +34,7 @@ class LoadedStack(NamedTuple):
     notes: tuple[Note, ...]
 
 
-def load_document(request: LoadRequest, target: Target) -> Loaded:
+def load_document(request: LoadRequest, target: Target | None) -> Loaded:
     """What the files of a request say. Raises as `examine` does, and `ComposeProblems`."""
     loaded = examine(request, target)
     if loaded.problems:
@@ -42,8 +42,10 @@ def load_document(request: LoadRequest, target: Target) -> Loaded:
     return loaded
 
 
-def examine(request: LoadRequest, target: Target) -> Loaded:
+def examine(request: LoadRequest, target: Target | None) -> Loaded:
     """As `load_document`, with the problems as a part of what is found.
+
+    Without a target nothing is judged: the document says everything that the files do.
 
     Raises `InputError` when there is no file to read or the stack's name is none.
     """
@@ -52,7 +54,7 @@ def examine(request: LoadRequest, target: Target) -> Loaded:
     judgements: tuple[Judgement, ...] = ()
     document = Document()
     if request.interpolate:
-        judgements = judge(assembled.root, target)
+        judgements = judge(assembled.root, target) if target else ()
         document = _document(assembled, judgements, log, target=target, lenient=request.lenient)
     return Loaded(
         name=assembled.name,
@@ -102,11 +104,13 @@ def _document(
     judgements: Sequence[Judgement],
     log: ProblemLog,
     *,
-    target: Target,
+    target: Target | None,
     lenient: bool,
 ) -> Document:
-    root = enforce(assembled.root, judgements, log, target=target, lenient=lenient)
+    root = assembled.root
+    if target is not None:
+        root = enforce(root, judgements, log, target=target, lenient=lenient)
     reading = Reading(log=log, base=assembled.base, variables=assembled.variables)
     document = read_document(Value(root, path=(), reading=reading), assembled.name)
-    check_document(document, log)
+    check_document(document, log, target)
     return document

@@ -8,7 +8,7 @@ from stackctl.model.specs import EndpointMode, PortMode, UpdateOrder
 _ALL_ADDRESSES = ("", "0.0.0.0", "::")  # noqa: S104 - compared with, never bound
 
 
-def check_ports(document: Document, log: ProblemLog, target: Target) -> None:
+def check_ports(document: Document, log: ProblemLog, target: Target | None) -> None:
     """Report ports that cannot be published."""
     for service in document.services:
         for use in service.ports:
@@ -16,7 +16,7 @@ def check_ports(document: Document, log: ProblemLog, target: Target) -> None:
             _check_update(service, use, log)
     if target is Target.CLUSTER:
         _check_cluster(document, log)
-    else:
+    elif target is Target.LOCAL:
         _check_one_host(document, log)
 
 
