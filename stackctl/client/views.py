@@ -125,6 +125,11 @@ class ServiceView(TypedDict):
     labels: dict[str, str]
     update: UpdateView | None
     removing: bool
+    completed: int
+    completions: int
+    waiting_for: str
+    is_blocked: bool
+    restarts: int
     revision: int
     created_at: float
     updated_at: float
@@ -162,6 +167,7 @@ class TaskView(TypedDict):
     end_cause: str
     created_at: float
     is_current: bool
+    restarts: int
     revision: int
     container_id: str
     exit_code: int | None
@@ -228,6 +234,11 @@ DEFAULTS: Mapping[type, Answer] = {
         "labels": {},
         "update": None,
         "removing": False,
+        "completed": 0,
+        "completions": 0,
+        "waiting_for": "",
+        "is_blocked": False,
+        "restarts": 0,
         "revision": 1,
         "created_at": 0,
         "updated_at": 0,
@@ -235,6 +246,7 @@ DEFAULTS: Mapping[type, Answer] = {
     },
     ServiceDetail: {"previous_spec": None, "endpoint": {}},
     TaskView: {
+        "restarts": 0,
         "revision": 1,
         "container_id": "",
         "exit_code": None,

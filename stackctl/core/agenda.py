@@ -16,12 +16,15 @@ FULL_ROUND_PERIOD_SECONDS = 60.0
 
 
 class Agenda(msgspec.Struct, frozen=True, kw_only=True):
-    """Services to look at now (`everything`: all), later (`wakes`), and on acknowledgements."""
+    """Services to look at now (`everything`: all), later (`wakes`), on acknowledgements
+    (`draining`), and whenever something happens to another one (`holding`).
+    """
 
     everything: bool = True
     services: frozenset[str] = frozenset()
     wakes: Mapping[str, float] = {}
     draining: frozenset[str] = frozenset()
+    holding: frozenset[str] = frozenset()
     full_round_at: float = 0
 
     def with_events(self, events: Iterable[Event]) -> "Agenda":
@@ -32,6 +35,7 @@ class Agenda(msgspec.Struct, frozen=True, kw_only=True):
             match event.kind:
                 case Kind.TASK | Kind.SERVICE:
                     services.add(event.service_id)
+                    services.update(self.holding)
                 case Kind.NODE | Kind.STACK | Kind.NETWORK | Kind.CONFIG:
                     everything = True
                 case Kind.CLUSTER:
@@ -72,6 +76,7 @@ class Agenda(msgspec.Struct, frozen=True, kw_only=True):
             services=frozenset() if self.everything else self.services - done.looked_at,
             wakes=wakes,
             draining=(self.draining - done.looked_at) | done.draining,
+            holding=(self.holding - done.looked_at) | done.holding,
             full_round_at=now + FULL_ROUND_PERIOD_SECONDS
             if self.everything
             else self.full_round_at,

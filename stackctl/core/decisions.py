@@ -36,6 +36,7 @@ class Decisions:
         self.changes: list[Change] = []
         self.wakes: dict[str, float] = {}
         self.draining: set[str] = set()
+        self.holding: set[str] = set()
         self._slots: dict[str, tuple[object, Mapping[SlotKey, Slot]]] = {}
 
     def do(self, change: Change) -> None:

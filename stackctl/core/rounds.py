@@ -14,7 +14,7 @@ import msgspec
 from stackctl.core import endpoints
 from stackctl.core.allocation import allocate
 from stackctl.core.decisions import Decisions
-from stackctl.core.orchestration import global_mode, reaper, replicated
+from stackctl.core.orchestration import dependencies, global_mode, jobs, reaper, replicated
 from stackctl.core.scheduling import schedule
 from stackctl.model import objects, specs
 from stackctl.state.changes import (
@@ -33,6 +33,9 @@ Named = TypeVar("Named", objects.Network, objects.Config, objects.Stack)
 class Round(msgspec.Struct, frozen=True):
     """What a round decided.
 
+    `holding` names services that wait for others, to be looked at whenever something happens to any
+    service.
+
     `wakes` says by service id when it must be looked at again though nothing happens; `draining`
     names the services to look at whenever a node acknowledges an assignment; `looked_at` those
     looked at.
@@ -42,6 +45,7 @@ class Round(msgspec.Struct, frozen=True):
     wakes: Mapping[str, float]
     draining: frozenset[str]
     looked_at: frozenset[str]
+    holding: frozenset[str] = frozenset()
 
 
 def run_round(
@@ -76,15 +80,22 @@ def run_round(
         changes=tuple(decisions.changes),
         wakes=decisions.wakes,
         draining=frozenset(decisions.draining),
+        holding=frozenset(decisions.holding),
         looked_at=frozenset(chosen),
     )
 
 
 def _orchestrate(decisions: Decisions, service: objects.Service) -> None:
-    if service.spec.mode == specs.Mode.GLOBAL:
-        global_mode.reconcile(decisions, service)
-    else:
-        replicated.reconcile(decisions, service)
+    service = dependencies.clear(decisions, service)
+    match service.spec.mode:
+        case specs.Mode.REPLICATED:
+            replicated.reconcile(decisions, service)
+        case specs.Mode.GLOBAL:
+            global_mode.reconcile(decisions, service)
+        case specs.Mode.REPLICATED_JOB:
+            jobs.reconcile_replicated(decisions, service)
+        case specs.Mode.GLOBAL_JOB:
+            jobs.reconcile_global(decisions, service)
 
 
 def _sweep(decisions: Decisions) -> None:

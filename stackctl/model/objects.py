@@ -123,6 +123,16 @@ class Task(Model, frozen=True, kw_only=True):
         """True when it will never run again."""
         return self.status.state > TaskState.RUNNING
 
+    @property
+    def was_asked_to_end(self) -> bool:
+        """True when somebody wanted it to end before it was known to have ended."""
+        return not self.is_wanted and self.desired_version < self.ended_version
+
+    @property
+    def has_completed(self) -> bool:
+        """True when it ended with success, and by itself."""
+        return self.status.state == TaskState.COMPLETE and not self.was_asked_to_end
+
 
 class UpdateState(StrEnum):
     """Where a rolling update stands."""

@@ -131,7 +131,7 @@ def _task_faults(state: ClusterState) -> Iterator[str]:
             yield f"task {task.id} belongs to service {task.service_id}, which is not there"
             continue
         where = f"task {task.id} of {service.name}"
-        is_global = service.spec.mode == specs.Mode.GLOBAL
+        is_global = service.spec.mode.is_global
         if task.revision not in service.task_specs:
             yield f"{where} has revision {task.revision}, of which the spec is lost"
         if is_global != (task.slot == 0) or task.slot < 0:
@@ -145,6 +145,8 @@ def _task_faults(state: ClusterState) -> Iterator[str]:
             yield f"{where} is on node {task.node_id}, which is not there"
         if task.released and task.is_wanted:
             yield f"{where} is wanted, yet released"
+        if task.restarts < 0:
+            yield f"{where} was restarted {task.restarts} times"
         if service.removing and task.desired_state < TaskState.REMOVE:
             yield f"{where} stays although its service is removed"
 
@@ -155,6 +157,12 @@ def _service_faults(state: ClusterState) -> Iterator[str]:
             yield f"{service.name}: the spec of its revision {service.revision} is lost"
         elif service.task_specs[service.revision] != service.spec.task:
             yield f"{service.name}: its revision {service.revision} is not its spec"
+        if service.spec.mode.is_job and service.update_status is not None:
+            yield f"{service.name}: a job is in a rolling update"
+        if service.cleared_revision > service.revision_last:
+            yield f"{service.name}: revision {service.cleared_revision} may start and is not there"
+        if (service.held_reason or service.held_for_good) and not service.is_held:
+            yield f"{service.name} may start, yet it says that it is {service.held_reason}"
         if service.previous_spec is not None:
             if service.previous_revision not in service.task_specs:
                 yield f"{service.name}: previous revision {service.previous_revision} is lost"

@@ -139,6 +139,7 @@ def service_view(state: ClusterState, service: objects.Service) -> api.ServiceVi
         if task.status.state == TaskState.RUNNING and _is_reachable(state, task.node_id)
     )
     status = service.update_status
+    is_job = spec.mode.is_job
     return api.ServiceView(
         id=service.id,
         name=service.name,
@@ -146,6 +147,11 @@ def service_view(state: ClusterState, service: objects.Service) -> api.ServiceVi
         mode=spec.mode.value,
         running=running,
         desired=_desired(state, spec),
+        completed=_completed(state, service) if is_job else 0,
+        completions=_slots_asked(state, spec) if is_job else 0,
+        waiting_for=service.held_reason,
+        is_blocked=service.held_for_good,
+        restarts=sum(task.restarts for task in tasks if not task.has_ended),
         image=spec.task.container.image,
         replicas_per_node_max=spec.task.placement.replicas_per_node_max,
         ports=_ports(service.endpoint.ports or spec.ports),
@@ -154,7 +160,7 @@ def service_view(state: ClusterState, service: objects.Service) -> api.ServiceVi
         if status is None
         else api.UpdateView(
             state=status.state.value,
-            message=status.message,
+            message=service.held_reason or status.message,
             started_at=status.started_at,
             completed_at=status.completed_at,
         ),
@@ -196,11 +202,12 @@ def task_view(state: ClusterState, task: objects.Task) -> api.TaskView:
         state=task.status.state.name.lower(),
         state_at=task.status.at,
         message=task.status.message,
-        error=task.status.error,
+        error=task.status.error or _what_holds(service, task),
         cause=task.cause,
         end_cause=task.end_cause,
         created_at=task.created_at,
         is_current=task.is_wanted and not task.has_ended,
+        restarts=task.restarts,
         revision=task.revision,
         container_id=task.status.container_id,
         exit_code=task.status.exit_code,
@@ -252,8 +259,32 @@ def reservations(state: ClusterState, task: objects.Task) -> specs.Resources:
     return service.task_specs.get(task.revision, service.spec.task).reservations
 
 
+def _what_holds(service: objects.Service, task: objects.Task) -> str:
+    """What a task waits for that could start but for another service."""
+    may_start = task.is_wanted and task.status.state < TaskState.STARTING
+    return service.held_reason if may_start and task.revision == service.revision else ""
+
+
+def _completed(state: ClusterState, service: objects.Service) -> int:
+    return len(
+        {
+            task.slot or task.node_id
+            for task in state.tasks_of(service.id).values()
+            if task.revision == service.revision
+            and task.has_completed
+            and task.desired_state < TaskState.REMOVE
+        }
+    )
+
+
 def _desired(state: ClusterState, spec: specs.ServiceSpec) -> int:
-    if spec.mode == specs.Mode.REPLICATED:
+    """How many tasks run when all is well; of a job, while it is under way."""
+    asked = _slots_asked(state, spec)
+    return min(spec.max_concurrent or asked, asked) if spec.mode.is_job else asked
+
+
+def _slots_asked(state: ClusterState, spec: specs.ServiceSpec) -> int:
+    if not spec.mode.is_global:
         return spec.replicas
     parsed = [constraints.parse(text) for text in spec.task.placement.constraints]
     return sum(

@@ -194,7 +194,7 @@ def rolled_back(
     revision = service.previous_revision
     config_ids = service.config_ids
     is_job = service.spec.mode.is_job
-    if is_job:
+    if is_job and revision != service.revision:
         revision = service.revision_last + 1
         config_ids = {**config_ids, revision: config_ids.get(service.previous_revision, {})}
     return replace(

@@ -130,15 +130,20 @@ class ServiceView(Model, frozen=True, kw_only=True):
     id: str
     name: str
     stack: str
-    mode: str  # replicated | global
+    mode: str  # replicated | global | replicated-job | global-job
     running: int  # tasks observed running on nodes that are up, and wanted
-    desired: int
+    desired: int  # of a job: how many of its tasks run at a time
     image: str
     replicas_per_node_max: int = 0
     ports: tuple[PortView, ...] = ()
     labels: Mapping[str, str] = {}
     update: UpdateView | None = None
     removing: bool = False
+    completed: int = 0  # of a job: slots in which a task has completed in the current run
+    completions: int = 0  # of a job: how many slots have to
+    waiting_for: str = ""  # what it waits for before tasks of its revision start, in words
+    is_blocked: bool = False  # what it waits for has failed and is not tried again
+    restarts: int = 0  # of the tasks that are there now, each after others of its slot
     revision: int = 1
     created_at: float = 0
     updated_at: float = 0
@@ -182,6 +187,7 @@ class TaskView(Model, frozen=True, kw_only=True):
     end_cause: str
     created_at: float
     is_current: bool
+    restarts: int = 0  # how many tasks of its revision ended in its slot before it
     revision: int = 1
     container_id: str = ""
     exit_code: int | None = None

@@ -4,8 +4,10 @@
     network back internal
     config settings some text
 
-`run` says what the program does: `forever` (ends with 0 when asked to), `exit:CODE` at once, or
-`exit:CODE:SECONDS` after a while. Without networks of its own a stack gets the network `default`.
+`after=db:healthy` waits for another service (`started`, `healthy`, `completed`; `:restart` to be
+restarted with it, `:optional` where it need not be there). `run` says what the program does:
+`forever` (ends with 0 when asked to), `exit:CODE` at once, or `exit:CODE:SECONDS` after a while.
+Without networks of its own a stack gets the network `default`.
 """
 
 from msgspec.structs import replace
@@ -74,6 +76,10 @@ def _with_option(stack: str, spec: specs.ServiceSpec, key: str, value: str) -> s
     match group:
         case "replicas":
             return replace(spec, replicas=int(value))
+        case "concurrent":
+            return replace(spec, max_concurrent=int(value))
+        case "after":
+            return replace(spec, depends_on=(*spec.depends_on, _dependency(stack, value)))
         case "mode":
             return replace(spec, mode=specs.Mode(value))
         case "endpoint":
@@ -141,6 +147,17 @@ def _policy(policy: specs.UpdatePolicy, part: str, value: str) -> specs.UpdatePo
         case "order":
             return replace(policy, order=specs.UpdateOrder(value))
     raise ValueError(f"no option {part} of a policy")
+
+
+def _dependency(stack: str, text: str) -> specs.Dependency:
+    """`db`, `db:healthy`, `db:completed:restart`, `db:started:optional`."""
+    name, *words = text.split(":")
+    return specs.Dependency(
+        service=f"{stack}_{name}",
+        condition=specs.DependencyCondition(words[0] if words else "started"),
+        restart="restart" in words,
+        required="optional" not in words,
+    )
 
 
 def _port(text: str) -> specs.PortSpec:

@@ -1,7 +1,7 @@
 """The commands of scenario scripts, on a simulated cluster with fixed times.
 
 nodes NAME…                     machines join; `NAME:manager`, `NAME:cpu=4` say what they are
-deploy STACK [prune]            with the stack below, in the words of `mini_spec`
+deploy STACK [prune] [rerun]    with the stack below, in the words of `mini_spec`
 scale SERVICE N                 rollback SERVICE      remove STACK      remove-service SERVICE
 drain|pause|activate NODE       label NODE K=V        unlabel NODE K    remove-node NODE [force]
 fail-node NODE                  loses power           cut-node NODE     loses its link
@@ -93,7 +93,7 @@ class Stage:
 
     def _deploy(self, words: list[str], lines: list[str]) -> list[str]:
         spec = mini_spec.parse_stack(words[0], lines)
-        result = self.world.put_stack(spec, prune="prune" in words)
+        result = self.world.put_stack(spec, prune="prune" in words, rerun="rerun" in words)
         refusal = _refusal(result)
         return refusal or [_change(change) for change in result.changes]
 
@@ -214,7 +214,7 @@ class Stage:
                 [
                     view.name,
                     view.mode,
-                    f"{view.running}/{view.desired}",
+                    _replicas(view),
                     view.image,
                     " ".join(word for word in (ports, update, removing) if word),
                 ]
@@ -275,6 +275,12 @@ class Stage:
 
     def _node(self, hostname: str) -> SimulatedNode:
         return self.world.nodes[f"id-{hostname}"]
+
+
+def _replicas(view: api.ServiceView) -> str:
+    count = f"{view.running}/{view.desired}"
+    is_job = view.mode.endswith("job")
+    return f"{count} ({view.completed}/{view.completions} completed)" if is_job else count
 
 
 def _refusal(result: Result) -> list[str]:

@@ -51,6 +51,10 @@ class Trace:
             old is None or old.update_status is None or old.update_status.state != status.state
         ):
             self._say(f"{new.name} {status.state.value}: {status.message}")
+        before = "" if old is None else old.held_reason
+        if new.held_reason != before:
+            for_good = " (for good)" if new.held_for_good else ""
+            self._say(f"{new.name} is {new.held_reason or 'waiting no longer'}{for_good}")
 
     def _note_task(self, state: ClusterState, old: objects.Task | None, new: objects.Task) -> None:
         name = f"{_name(state, new)} ({new.id})"

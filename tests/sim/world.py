@@ -99,7 +99,9 @@ class World:
         self._beat(node)
         return node
 
-    def put_stack(self, spec: specs.StackSpec, *, prune: bool = False) -> Result:
+    def put_stack(
+        self, spec: specs.StackSpec, *, prune: bool = False, rerun: bool = False
+    ) -> Result:
         """Deploys a stack."""
         self._seeds += 1
         return self.submit(
@@ -107,6 +109,7 @@ class World:
                 spec=spec,
                 seed=f"seed {self._seeds}".encode(),
                 prune=prune,
+                rerun=rerun,
                 now=self.managers.now(),
             )
         )

@@ -17,12 +17,11 @@ from stackctl.state.changes import SetDesired
 def reconcile(decisions: Decisions, service: objects.Service) -> None:
     """Gives each eligible node its task, and takes it from those that may not have one."""
     service = rolling_update.judge(decisions, service, decisions.slots(service.id))
-    parsed = [constraints.parse(text) for text in service.spec.task.placement.constraints]
     slots = dict(decisions.slots(service.id))
     reachable: set[SlotKey] = set()
     for node in sorted(decisions.draft.nodes.values(), key=lambda node: (node.hostname, node.id)):
         slot = slots.pop(node.id, None)
-        if not all(constraints.is_met(constraint, node) for constraint in parsed):
+        if not meets_constraints(service, node):
             cause = f"node {node.hostname} no longer meets the constraints"
             _evict(decisions, service, slot, cause)
         elif node.availability == Availability.DRAIN:
@@ -32,12 +31,29 @@ def reconcile(decisions: Decisions, service: objects.Service) -> None:
             if node.availability == Availability.ACTIVE:
                 reachable.add(node.id)
     for left_over in slots.values():
-        _forget(decisions, left_over)
+        forget(decisions, left_over)
     after = decisions.slots(service.id)
     rolling_update.advance(
         decisions,
         service,
         {key: slot for key, slot in after.items() if key in reachable and slot.is_present},
+    )
+
+
+def meets_constraints(service: objects.Service, node: objects.Node) -> bool:
+    """True when every constraint of the service holds for the node."""
+    return all(
+        constraints.is_met(constraints.parse(text), node)
+        for text in service.spec.task.placement.constraints
+    )
+
+
+def is_eligible(service: objects.Service, node: objects.Node) -> bool:
+    """True when the node is to have a task of the service."""
+    return (
+        node.state == NodeState.READY
+        and node.availability == Availability.ACTIVE
+        and meets_constraints(service, node)
     )
 
 
@@ -67,7 +83,7 @@ def _evict(decisions: Decisions, service: objects.Service, slot: Slot | None, ca
     tending.close_ended(decisions, service, slot)
 
 
-def _forget(decisions: Decisions, slot: Slot) -> None:
+def forget(decisions: Decisions, slot: Slot) -> None:
     """Nothing is left to run or to remember on a node that was removed."""
     for task in slot.tasks:
         decisions.do(

@@ -56,20 +56,34 @@ def hand_over(
         decisions.do(SetDesired(task_id=old.id, desired_state=TaskState.SHUTDOWN, cause=cause))
 
 
+def goal(service: objects.Service) -> TaskState:
+    """What is desired of a task that may start: to run, or in a job to complete."""
+    return TaskState.COMPLETE if service.spec.mode.is_job else TaskState.RUNNING
+
+
+def is_held(service: objects.Service, revision: int) -> bool:
+    """True when a task of that revision must wait for what the service depends on."""
+    return service.is_held and revision == service.revision
+
+
 def promote(decisions: Decisions, service: objects.Service, slot: Slot) -> None:
-    """Lets a prepared task start: its delay is over and no other task of the slot still runs."""
+    """Lets a prepared task start: its delay is over, no other task of the slot still runs, and what
+    the service depends on has come.
+    """
     if all(task.desired_state != TaskState.READY for task in slot.live):
         return
     tasks = [decisions.draft.task(task.id) or task for task in slot.tasks]
     for position, task in enumerate(tasks):
         if task.desired_state != TaskState.READY or task.has_ended:
             continue
+        if is_held(service, task.revision):
+            continue
         if task.start_after > decisions.now:
             decisions.wake(service.id, task.start_after)
         elif not _must_wait(
             decisions, service, older=tasks[:position], newer=tasks[position + 1 :]
         ):
-            decisions.do(SetDesired(task_id=task.id, desired_state=TaskState.RUNNING))
+            decisions.do(SetDesired(task_id=task.id, desired_state=goal(service)))
 
 
 def still_runs(decisions: Decisions, task: objects.Task) -> bool:

@@ -86,7 +86,7 @@ def _remove(
     decisions: Decisions, service: objects.Service, present: list[Slot], count: int
 ) -> list[Slot]:
     """Takes slots away; returns those that stay."""
-    victims = {slot.key for slot in _victims(present, count)}
+    victims = {slot.key for slot in choose_victims(present, count)}
     cause = f"scaled to {service.spec.replicas}"
     for slot in present:
         for task in slot.tasks if slot.key in victims else ():
@@ -94,7 +94,8 @@ def _remove(
     return [slot for slot in present if slot.key not in victims]
 
 
-def _victims(present: list[Slot], count: int) -> list[Slot]:
+def choose_victims(present: list[Slot], count: int) -> list[Slot]:
+    """So many of the slots, those that are missed least."""
     by_node: dict[str, list[Slot]] = {}
     for slot in sorted(present, key=_removal_rank):
         by_node.setdefault(slot.node_id, []).append(slot)

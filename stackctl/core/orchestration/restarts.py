@@ -37,6 +37,14 @@ class Spent(msgspec.Struct, frozen=True):
     reason: str
 
 
+def policy_of(spec: specs.ServiceSpec) -> specs.RestartPolicy:
+    """The policy in force: tasks of a job that completed are never restarted."""
+    policy = spec.task.restart
+    if spec.mode.is_job and policy.condition == RestartCondition.ANY:
+        return msgspec.structs.replace(policy, condition=RestartCondition.ON_FAILURE)
+    return policy
+
+
 def decide_restart(
     slot: Slot, policy: specs.RestartPolicy, *, last: objects.Task, now: float
 ) -> Restart | Spent:

@@ -44,14 +44,22 @@ def policy_of(service: objects.Service) -> specs.UpdatePolicy:
     return service.spec.rollback if is_rollback else service.spec.update
 
 
+def order_of(service: objects.Service) -> specs.UpdateOrder:
+    """Which of a slot's two tasks goes first; of a job never do two run."""
+    if service.spec.mode.is_job:
+        return specs.UpdateOrder.STOP_FIRST
+    return policy_of(service).order
+
+
 def revision_for_replacement(service: objects.Service, last: objects.Task) -> int:
     """The revision that a lost or failed task's successor gets.
 
-    A paused update must not creep on through restarts: an untouched slot keeps its revision.
+    A paused update must not creep on through restarts, nor one that waits for another service
+    begin with them: an untouched slot keeps its revision.
     """
     status = service.update_status
     is_paused = status is not None and status.state in PAUSED_STATES
-    if is_paused and last.revision in service.task_specs:
+    if (is_paused or service.is_held) and last.revision in service.task_specs:
         return last.revision
     return service.revision
 
@@ -81,7 +89,7 @@ def judge(
     failed = {
         str(key) for key, slot in slots.items() if _has_failed(service, status, policy, slot)
     } | set(status.failed_slots)
-    is_global = service.spec.mode == specs.Mode.GLOBAL
+    is_global = service.spec.mode.is_global
     asked = len(slots) if is_global else service.spec.replicas
     total = max(status.slots, min(asked, len(slots)))
     if failed != set(status.failed_slots):
@@ -101,7 +109,7 @@ def judge(
 def advance(decisions: Decisions, service: objects.Service, slots: Mapping[SlotKey, Slot]) -> None:
     """One step of the service's update, if it is in one. `slots` are the present ones."""
     status = service.update_status
-    if status is not None and status.state in PAUSED_STATES:
+    if service.is_held or (status is not None and status.state in PAUSED_STATES):
         return
     policy = policy_of(service)
     if status is None or status.state not in MOVING_STATES:
@@ -188,7 +196,8 @@ def _next_attempt(service: objects.Service, slot: Slot, *, now: float) -> float:
     last = slot.latest
     if last.revision != service.revision or not ended_by_itself(last):
         return 0.0
-    verdict = restarts.decide_restart(slot, service.spec.task.restart, last=last, now=now)
+    policy = restarts.policy_of(service.spec)
+    verdict = restarts.decide_restart(slot, policy, last=last, now=now)
     return NEVER if isinstance(verdict, restarts.Spent) else verdict.at
 
 

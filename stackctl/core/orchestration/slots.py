@@ -45,6 +45,14 @@ class Slot(msgspec.Struct, frozen=True):
         kept = (task for task in self.tasks if task.desired_state < TaskState.REMOVE)
         return max(filter(ended_by_itself, kept), key=lambda task: task.version, default=latest)
 
+    def of_revision(self, revision: int) -> list[objects.Task]:
+        """Its tasks of that revision, but those that were withdrawn."""
+        return [
+            task
+            for task in self.tasks
+            if task.revision == revision and task.desired_state < TaskState.REMOVE
+        ]
+
     @property
     def is_present(self) -> bool:
         """True while the slot counts as one of the service's."""
@@ -90,8 +98,7 @@ def ended_by_itself(task: objects.Task) -> bool:
     A task that was lost with its node was asked; that it failed is known only when the node is
     back, and counts neither as an attempt nor as a failure of an update.
     """
-    was_asked_first = not task.is_wanted and task.desired_version < task.ended_version
-    return task.status.state in ENDED_BY_THEMSELVES and not was_asked_first
+    return task.status.state in ENDED_BY_THEMSELVES and not task.was_asked_to_end
 
 
 def _age(task: objects.Task) -> tuple[int, float, str]:

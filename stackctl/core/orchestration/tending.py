@@ -48,7 +48,7 @@ def tend(
         if withdrawn.revision == newest.revision:
             cause = f"{_node_name(decisions, newest)} is back"
         decisions.do(SetDesired(task_id=withdrawn.id, desired_state=TaskState.REMOVE, cause=cause))
-    order = rolling_update.policy_of(service).order
+    order = rolling_update.order_of(service)
     for old in live[: live.index(newest)]:
         why = leaving.get(old.id)
         handover.hand_over(
@@ -78,6 +78,16 @@ def must_move(decisions: Decisions, service: objects.Service, task: objects.Task
     return why is not None and not why.is_lost and not why.is_ordered
 
 
+def is_spent(decisions: Decisions, service: objects.Service, slot: Slot) -> bool:
+    """True for a slot without a live task that gets no other one in this revision."""
+    last = slot.last_ended
+    if slot.live or not ended_by_itself(last):
+        return False
+    policy = restarts.policy_of(service.spec)
+    verdict = restarts.decide_restart(slot, policy, last=last, now=decisions.now)
+    return isinstance(verdict, restarts.Spent)
+
+
 def create_task(
     decisions: Decisions,
     service: objects.Service,
@@ -86,9 +96,15 @@ def create_task(
     cause: str,
     revision: int,
     start_after: float = 0,
+    restarts_before: int = 0,
     desired_state: TaskState = TaskState.RUNNING,
 ) -> None:
-    """A new task in a slot; of a global service the key is the node."""
+    """A new task in a slot; of a global service the key is the node. It starts later than desired
+    when the service waits for another one.
+    """
+    if desired_state > TaskState.READY:
+        is_held = handover.is_held(service, revision)
+        desired_state = TaskState.READY if is_held else handover.goal(service)
     decisions.do(
         CreateTask(
             task_id=decisions.new_id(),
@@ -98,6 +114,7 @@ def create_task(
             revision=revision,
             cause=cause,
             start_after=start_after,
+            restarts=restarts_before,
             desired_state=desired_state,
         )
     )
@@ -109,7 +126,7 @@ def close_ended(decisions: Decisions, service: objects.Service, slot: Slot) -> N
         if task.has_ended and task.is_wanted:
             cause = restarts.describe_end(task)
             if not slot.live and task.id == slot.last_ended.id and ended_by_itself(task):
-                policy = service.spec.task.restart
+                policy = restarts.policy_of(service.spec)
                 verdict = restarts.decide_restart(slot, policy, last=task, now=decisions.now)
                 is_replaced = rolling_update.revision_for_replacement(service, task)
                 if isinstance(verdict, restarts.Spent) and is_replaced == task.revision:
@@ -144,6 +161,7 @@ def _fill(
             slot.key,
             cause=_why_again(decisions, slot.key, last),
             revision=revision,
+            restarts_before=last.restarts if revision == last.revision else 0,
             desired_state=wish,
         )
         return
@@ -153,7 +171,7 @@ def _fill(
             decisions, service, slot.key, cause=cause, revision=revision, desired_state=wish
         )
         return
-    policy = service.spec.task.restart
+    policy = restarts.policy_of(service.spec)
     verdict = restarts.decide_restart(slot, policy, last=last, now=decisions.now)
     if isinstance(verdict, restarts.Spent):
         return
@@ -168,6 +186,7 @@ def _fill(
         cause=verdict.cause,
         revision=revision,
         start_after=verdict.at if waits else 0,
+        restarts_before=last.restarts + 1,
         desired_state=TaskState.READY if waits else wish,
     )
     if waits:
@@ -189,7 +208,7 @@ def _replace_leaving(
     if newest.status.state < TaskState.ASSIGNED:
         return
     revision = rolling_update.revision_for_replacement(service, newest)
-    order = rolling_update.policy_of(service).order
+    order = rolling_update.order_of(service)
     starts_first = order == order.START_FIRST
     create_task(
         decisions,
@@ -197,6 +216,7 @@ def _replace_leaving(
         slot.key,
         cause=why.cause,
         revision=revision,
+        restarts_before=newest.restarts if revision == newest.revision else 0,
         desired_state=(
             TaskState.RUNNING if starts_first else handover.first_wish(decisions, slot.tasks)
         ),
