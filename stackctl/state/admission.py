@@ -8,7 +8,7 @@ another deploy may have come in between.
 from collections.abc import Iterator
 
 from stackctl.model import objects, specs
-from stackctl.state import spec_checks
+from stackctl.state import sharing, spec_checks
 from stackctl.state.cluster import ClusterState, Draft
 from stackctl.state.results import conflict
 
@@ -22,8 +22,11 @@ def check_stack(state: ClusterState | Draft, spec: specs.StackSpec, *, prune: bo
             f"stack {spec.name} is being removed",
             hint="wait until `stackctl stack ls` no longer shows it",
         )
+    sharing.check_references(state, spec, prune=prune)
     _check_ownership(state, spec)
     _check_networks(state, spec)
+    if prune:
+        sharing.check_pruning(state, spec)
     check_ports(spec.services, staying=_staying(state, spec, prune=prune))
 
 

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from stackctl.model import objects, specs
 from stackctl.model.ids import derive_id
 from stackctl.model.task_state import TaskState
-from stackctl.state import admission, commands, revisions, spec_checks
+from stackctl.state import admission, commands, revisions, sharing, spec_checks
 from stackctl.state.cluster import Draft
 from stackctl.state.results import conflict, unknown
 from stackctl.wire import api
@@ -52,6 +52,7 @@ def remove_stack(draft: Draft, command: commands.RemoveStack) -> None:
     stack = draft.stacks.get(command.name)
     if stack is None:
         raise unknown("stack", command.name)
+    sharing.check_removal(draft, command.name)
     for service in list(draft.services.values()):
         if service.stack_name == command.name:
             mark_service_removed(draft, service, now=command.now, cause="stack removed")

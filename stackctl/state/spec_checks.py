@@ -32,7 +32,7 @@ def check_spec(spec: specs.StackSpec) -> None:
         _check_subnet(network)
         _check_encryption(network)
     for service in spec.services:
-        _check_service(spec, service)
+        _check_service(service)
     _check_order(spec)
 
 
@@ -81,30 +81,23 @@ def _check_encryption(network: specs.NetworkSpec) -> None:
         )
 
 
-def _check_service(stack: specs.StackSpec, service: specs.ServiceSpec) -> None:
+def _check_service(service: specs.ServiceSpec) -> None:
     check_replicas(service.name, service.replicas)
     if service.max_concurrent < 0:
         raise _refused(service.name, "the number of concurrent tasks must not be negative")
-    _check_references(stack, service)
+    _check_attachments(service)
     _check_placement(service)
     _check_policies(service)
     _check_amounts(service)
-    _check_ports(stack, service)
+    _check_ports(service)
 
 
-def _check_references(stack: specs.StackSpec, service: specs.ServiceSpec) -> None:
-    networks = {network.name for network in stack.networks}
+def _check_attachments(service: specs.ServiceSpec) -> None:
     attached: set[str] = set()
     for attachment in service.task.networks:
-        if attachment.network not in networks:
-            raise _refused(service.name, f"uses the undefined network {attachment.network}")
         if attachment.network in attached:
             raise _refused(service.name, f"is attached to network {attachment.network} twice")
         attached.add(attachment.network)
-    configs = {config.name for config in stack.configs}
-    for reference in service.task.container.configs:
-        if reference.name not in configs:
-            raise _refused(service.name, f"uses the undefined config {reference.name}")
 
 
 def _check_order(stack: specs.StackSpec) -> None:
@@ -175,7 +168,7 @@ def _check_amounts(service: specs.ServiceSpec) -> None:
             raise _refused(service.name, f"a {word} must not be negative")
 
 
-def _check_ports(stack: specs.StackSpec, service: specs.ServiceSpec) -> None:
+def _check_ports(service: specs.ServiceSpec) -> None:
     for port in service.ports:
         if port.protocol not in PROTOCOLS:
             raise _refused(service.name, f"no protocol {port.protocol!r} for published ports")
@@ -197,13 +190,6 @@ def _check_ports(stack: specs.StackSpec, service: specs.ServiceSpec) -> None:
             service.name,
             "a port published on every node needs endpoint mode vip, not dnsrr",
             hint="publish it with mode: host, or drop the endpoint mode",
-        )
-    internal = {network.name for network in stack.networks if network.internal}
-    if all(attachment.network in internal for attachment in service.task.networks):
-        raise _refused(
-            service.name,
-            "a port published on every node needs a network that is not internal",
-            hint="attach one, or publish the port with mode: host",
         )
 
 
