@@ -106,6 +106,13 @@ class DockerEngine:
             return self._existing(name, body)
         return str(answer["Id"])
 
+    def has_volume(self, name: str) -> bool:
+        try:
+            self._call(lambda client: client.inspect_volume(name))
+        except NoSuchContainer:  # any 404
+            return False
+        return True
+
     def connect(self, container_id: str, network_name: str, endpoint: Mapping[str, Any]) -> None:
         body = {"Container": container_id, "EndpointConfig": dict(endpoint)}
         with contextlib.suppress(_AlreadyThere):

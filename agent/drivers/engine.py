@@ -98,6 +98,9 @@ class Engine(Protocol):
         the one wanted. Raises ImageMissing when the engine lacks the image.
         """
 
+    def has_volume(self, name: str) -> bool:
+        """Whether the engine has a volume of this name."""
+
     def connect(self, container_id: str, network_name: str, endpoint: Mapping[str, Any]) -> None:
         """Attach a container to a network; a container that is attached already stays so."""
 

@@ -29,7 +29,7 @@ from agent.core.actions import (
 from agent.core.observed import Container, ContainerState
 from agent.drivers.config_files import ConfigFiles
 from agent.drivers.engine import Engine, ImageMissing
-from stackctl.errors import DriverFailure, TemporaryFailure
+from stackctl.errors import DriverFailure, PermanentFailure, TemporaryFailure
 from stackctl.model import ids
 from stackctl.model.assignment import AssignmentSet, ConfigAssignment, TaskAssignment
 from stackctl.model.structs import Model
@@ -129,6 +129,7 @@ class Execution:
         task = _task_of(action, assignment)
         if task is None:
             return Refused(reason="the task is no longer assigned to this node"), None
+        self._check_volumes(task)
         configs = _configs_of(task, assignment)
         networks = _networks_of(task, assignment, engine_networks)
         place = container_config.ContainerPlace(
@@ -154,6 +155,17 @@ class Execution:
             networks=tuple(sorted(body["NetworkingConfig"]["EndpointsConfig"])),
         )
         return Done(container_id=container_id), Seen(container=created)
+
+    def _check_volumes(self, task: TaskAssignment) -> None:
+        """Raises PermanentFailure for an external volume that this node does not have: the engine
+        would make an empty one.
+        """
+        for mount in task.spec.container.mounts:
+            if mount.external and not self._engine.has_volume(mount.source):
+                raise PermanentFailure(
+                    f"volume {mount.source} is external to the stack, and this node does not have"
+                    " it"
+                )
 
     def _connect(
         self,

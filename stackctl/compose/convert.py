@@ -83,6 +83,8 @@ class _Conversion:
         if use.volume_key is None:
             return msgspec.structs.replace(mount, volume_labels=self.labelled(mount.volume_labels))
         volume = self._document.volumes[use.volume_key]
+        if volume.external:
+            return msgspec.structs.replace(mount, source=volume.name, external=True)
         return msgspec.structs.replace(
             mount,
             source=volume.name,

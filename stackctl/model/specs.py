@@ -132,6 +132,7 @@ class Mount(StrictModel, frozen=True, kw_only=True):
     create_source: bool = False  # bind only: make the folder on the node when absent
     recursive: str = ""  # bind only: enabled, disabled, writable or readonly; "" is the engine's
     selinux: str = ""  # bind only: z (shared label) or Z (private label)
+    external: bool = False  # volume only: the node must have it already
     no_copy: bool = False  # volume only
     subpath: str = ""  # volume and image only
     volume_driver: str = ""

@@ -102,6 +102,12 @@ class EngineContract:
         with pytest.raises(PermanentFailure, match="bind source path does not exist"):
             self.create(tested, "sleep", "1", HostConfig={"Mounts": [mount]})
 
+    def test_a_volume_is_there_once_a_container_has_mounted_it(self, tested: Engine) -> None:
+        assert not tested.has_volume("contract-data")
+        mount = {"Type": "volume", "Source": "contract-data", "Target": "/data"}
+        self.create(tested, "sleep", "1", HostConfig={"Mounts": [mount]})
+        assert tested.has_volume("contract-data")
+
     def test_started_container_has_a_process(self, tested: Engine) -> None:
         container_id = self.create(tested, "sleep", "100")
         tested.start(container_id)

@@ -138,6 +138,7 @@ class FakeEngine:
         self.images = set(images)
         self.registry = set(registry)
         self.containers: dict[str, FakeContainer] = {}
+        self.volumes: set[str] = set()
         self.networks: set[str] = {"none", "bridge", "host"}
         self.streams: set[FakeEvents] = set()
         self.calls: list[str] = []  # "create NAME", "start NAME", …, in order
@@ -196,6 +197,8 @@ class FakeEngine:
                         'invalid mount config for type "bind": bind source path does not exist: '
                         f"{mount['Source']}"
                     )
+                if mount["Type"] == "volume" and mount.get("Source"):
+                    self.volumes.add(mount["Source"])
             container = FakeContainer(
                 id=f"{next(self._numbers):064x}",
                 name=name,
@@ -205,6 +208,11 @@ class FakeEngine:
             )
             self.containers[container.id] = container
             return container.id
+
+    def has_volume(self, name: str) -> bool:
+        with self.changed:
+            self._enter("has_volume", name)
+            return name in self.volumes
 
     def connect(self, container_id: str, network_name: str, endpoint: Mapping[str, Any]) -> None:
         with self.changed:

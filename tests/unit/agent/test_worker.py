@@ -277,6 +277,19 @@ def test_config_that_is_not_assigned_rejects_the_task(bench: Bench) -> None:
     assert report.status.error == "config motd is not assigned to this node"
 
 
+def test_external_volume_that_the_node_does_not_have_rejects_the_task(bench: Bench) -> None:
+    data = specs.Mount(kind=specs.MountKind.VOLUME, source="data", target="/data", external=True)
+    worker = bench.start()
+    worker.hold(assignment(1, task("t1", container={"mounts": (data,)})))
+    report = bench.reaches("t1", TaskState.REJECTED)
+    assert report.status.error == (
+        "volume data is external to the stack, and this node does not have it"
+    )
+    bench.engine.volumes.add("data")
+    worker.hold(assignment(2, task("t2", container={"mounts": (data,)})))
+    bench.reaches("t2", TaskState.RUNNING)
+
+
 def test_pool_runs_the_most_urgent_first() -> None:
     pool = Pool("test", threads_max=1)
     may_begin, done = threading.Event(), threading.Event()
