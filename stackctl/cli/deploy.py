@@ -37,6 +37,9 @@ def deploy(
     prune: Annotated[
         bool, typer.Option("--prune", help="Remove services that the file no longer has.")
     ] = False,
+    rerun: Annotated[
+        bool, typer.Option("--rerun", help="Run the stack's jobs again though nothing changed.")
+    ] = False,
     quiet: options.WaitQuietly = False,
     timeout: options.Timeout = None,
 ) -> int:
@@ -48,6 +51,7 @@ def deploy(
             files=files or [],
             is_detached=detach,
             prunes=prune,
+            reruns=rerun,
             wait=WaitOptions(is_quiet=quiet, timeout_seconds=timeout),
         ),
     )

@@ -19,6 +19,7 @@ class DeployOptions(NamedTuple):
     files: Sequence[str]
     is_detached: bool = False
     prunes: bool = False
+    reruns: bool = False
     wait: WaitOptions = WaitOptions()
 
 
@@ -32,7 +33,9 @@ def deploy(session: Session, stack_name: str, options: DeployOptions) -> int:
     spec = _read_stack_file(session, stack_name, options.files)
     read = read_stack(stack_name)
     before = read(session.client)
-    result = session.client.put_stack(stack_name, codec.to_json(spec), prune=options.prunes)
+    result = session.client.put_stack(
+        stack_name, codec.to_json(spec), prune=options.prunes, rerun=options.reruns
+    )
     if not options.wait.is_quiet:
         session.terminal.write(render_changes(result["changes"]))
     if options.is_detached:

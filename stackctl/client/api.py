@@ -68,9 +68,13 @@ class Client:
         """All stacks."""
         return [views.complete_stack(stack) for stack in self._json("GET", "/v1/stacks")]
 
-    def put_stack(self, name: str, spec: bytes, *, prune: bool) -> views.DeployResult:
-        """Deploy a stack; `spec` is a StackSpec as JSON."""
+    def put_stack(
+        self, name: str, spec: bytes, *, prune: bool, rerun: bool = False
+    ) -> views.DeployResult:
+        """Deploy a stack; `spec` is a StackSpec as JSON. `rerun` lets its jobs run again."""
         path, query = _path("stacks", name), {"prune": "1" if prune else "0"}
+        if rerun:
+            query["rerun"] = "1"
         return views.complete_deploy(self._json("PUT", path, body=spec, query=query))
 
     def remove_stack(self, name: str) -> views.ChangesView:

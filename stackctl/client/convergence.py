@@ -2,7 +2,7 @@
 
 Converged: every service has all its slots running in the current revision with no update in
 progress, and stayed so for `stable_seconds`; an update that the manager watched to its end needs no
-second watch.
+second watch. A job has all its slots complete.
 
 Given up, because waiting longer would tell nothing new:
 
@@ -11,6 +11,7 @@ Given up, because waiting longer would tell nothing new:
   another one is still on its way: many services crash until their database is there;
 - a task ended badly and nothing follows it: its restart policy forbids that;
 - an update was paused, or failed and was rolled back;
+- a service waits for another one that failed and is not tried again;
 - tasks found no node and nothing has moved for `stalled_seconds`;
 - `timeout_seconds` are over.
 """

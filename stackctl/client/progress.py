@@ -2,7 +2,8 @@
 
 A *slot* is a place for a task, known by the task's name (`web.2`; for a global service one per
 node). A slot is running when a task of the service's current revision runs in it on a node that is
-up, and complete when its last task completed.
+up, and complete when its last task completed. A job is done when its slots are complete; those that
+have not begun, because only so many may run at a time, are queued.
 """
 
 from collections import Counter
@@ -22,18 +23,22 @@ UPDATE_PAUSED = frozenset({"paused", "rollback_paused"})
 OUTDATED = "outdated"
 MISSING = "missing"
 COMPLETE = "complete"
+QUEUED = "queued"
+RUNNING = "running"
 
 
 class ServiceProgress(NamedTuple):
     """One service at one moment."""
 
     name: str
-    running: int  # slots
+    running: int  # slots; of a job: those that are complete
     desired: int  # slots
-    counts: tuple[tuple[str, int], ...] = ()  # slots that do not run, by state, in order
+    counts: tuple[tuple[str, int], ...] = ()  # the other slots by state, in order
     update: str = ""  # state of its rolling update, "" without one
     reason: str = ""  # what stands in the way, in the manager's or the engine's words
     is_done: bool = False
+    is_job: bool = False
+    is_held: bool = False  # it waits for another service before it starts
 
     def count(self, states: Iterable[str]) -> int:
         """How many slots are in one of these states."""
@@ -43,7 +48,8 @@ class ServiceProgress(NamedTuple):
     @property
     def is_moving(self) -> bool:
         """Whether some task is on its way up, so that waiting makes sense."""
-        return self.count(MOVING_STATES) > 0
+        running = self.count((RUNNING,)) if self.is_job else 0
+        return not self.is_held and self.count(MOVING_STATES) + running > 0
 
 
 def measure(
@@ -66,37 +72,45 @@ def measure(
             if other is None or _rank(task["state"]) > _rank(other["state"]):
                 best[task["name"]] = task
     outdated = {task["name"] for task in current} - set(best)
-    running = sum(1 for task in best.values() if task["state"] == "running")
     over = len(completed - set(best) - outdated)
-    states = Counter(task["state"] for task in best.values() if task["state"] != "running")
+    states = Counter(task["state"] for task in best.values())
+    is_job = service["mode"].endswith("-job")
+    desired = service["completions"] if is_job else service["desired"]
+    absent = max(desired - len(best) - len(outdated) - over, 0)
     states[OUTDATED] = len(outdated)
-    states[COMPLETE] = over
-    states[MISSING] = max(service["desired"] - len(best) - len(outdated) - over, 0)
+    states[QUEUED if is_job and best else MISSING] = absent
+    if is_job:
+        running = over
+    else:
+        running = states.pop(RUNNING, 0)
+        states[COMPLETE] = over
     update = service["update"]["state"] if service["update"] else ""
     return ServiceProgress(
         name=service["name"],
         running=running,
-        desired=service["desired"],
+        desired=desired,
         counts=_in_order(states),
         update=update,
-        reason=_reason(best.values()),
-        is_done=_has_what_it_wants(service, running + over)
+        reason=_reason(best.values()) or service["waiting_for"],
+        is_done=_has_what_it_wants(service, desired, running + states[COMPLETE])
         and not any(states[state] for state in states if state != COMPLETE)
-        and (is_final or not over)
+        and (is_final or is_job or not over)
         and update not in UPDATE_MOVING
         and not service["removing"],
+        is_job=is_job,
+        is_held=bool(service["waiting_for"]),
     )
 
 
-def _has_what_it_wants(service: ServiceView, count: int) -> bool:
-    if service["mode"] == "global":
+def _has_what_it_wants(service: ServiceView, desired: int, count: int) -> bool:
+    if service["mode"].startswith("global"):
         # A paused node keeps its task, but is not counted among those that must have one.
-        return count >= service["desired"]
-    return count == service["desired"]
+        return count >= desired
+    return count == desired
 
 
 def _in_order(states: Counter[str]) -> tuple[tuple[str, int], ...]:
-    order = (MISSING, OUTDATED, *WAITING_STATES, *MOVING_STATES, COMPLETE)
+    order = (MISSING, QUEUED, OUTDATED, *WAITING_STATES, *MOVING_STATES, RUNNING, COMPLETE)
     return tuple((state, states[state]) for state in order if states[state])
 
 

@@ -97,6 +97,8 @@ class ServiceWatch:
         found = self._update_failure(self._service)
         if found is not None or self.progress.is_done:
             return found
+        if self._service["is_blocked"]:
+            return Failure(self.name, f"{self.name} is {self._service['waiting_for']}")
         for slot, ends in self._bad_ends().items():
             found = self._slot_failure(slot, ends, now, may_wait_for_others=may_wait_for_others)
             if found is not None:

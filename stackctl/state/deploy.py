@@ -162,6 +162,7 @@ def _put_services(draft: Draft, command: commands.PutStack) -> list[api.Change]:
     changes = {
         service.name: _put_service(draft, service, command) for service in command.spec.services
     }
+    _look_again(draft, changes)
     created = set(changes) - set(before)
     replaced = [
         name
@@ -177,6 +178,16 @@ def _put_services(draft: Draft, command: commands.PutStack) -> list[api.Change]:
     for name, cause in causes.items():
         changes[name] = api.Change(action="update", kind="service", name=name, cause=cause)
     return list(changes.values())
+
+
+def _look_again(draft: Draft, names: Iterable[str]) -> None:
+    """Services that waited in vain wait anew: a deploy is made to change that, and whoever follows
+    it must not take the old verdict for the new one.
+    """
+    for name in names:
+        service = draft.services[draft.service_ids[name]]
+        if service.held_for_good:
+            draft.put_service(replace(service, held_reason="", held_for_good=False))
 
 
 def _restart_dependants(

@@ -21,7 +21,7 @@ _FILTERS: dict[str, Callable[[ServiceView, str], bool]] = {
     "id": lambda service, text: service["id"].startswith(text),
     "name": lambda service, text: service["name"].startswith(text),
     "label": lambda service, text: has_label(service["labels"], text),
-    "mode": lambda service, text: service["mode"] == text,
+    "mode": lambda service, text: service["mode"] == text.replace(" ", "-"),
     "stack": lambda service, text: service["stack"] == text,
 }
 

@@ -7,7 +7,7 @@ from stackctl.cli.render.images import without_digest
 from stackctl.cli.render.logs import render_time
 from stackctl.cli.render.nodes import in_order
 from stackctl.cli.render.ports import render_ports
-from stackctl.client.views import ClusterView, NodeView, ServiceDetail
+from stackctl.client.views import ClusterView, NodeView, ServiceDetail, ServiceView
 
 _NANO = 1_000_000_000
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
@@ -26,6 +26,9 @@ def render_service(detail: ServiceDetail) -> str:
         *_mapping("Labels", service["labels"]),
         (0, "Mode", service["mode"]),
         (1, "Running", f"{service['running']} of {service['desired']}"),
+        (1, "Completed", _completed(service)),
+        (1, "Restarts", str(service["restarts"]) if service["restarts"] else ""),
+        *_order(spec, service),
         *_update(detail),
         *_placement(task.get("placement", {})),
         *_policy("Update policy", spec.get("update", {})),
@@ -114,6 +117,25 @@ def _has_children(rows: Sequence[Line], index: int) -> bool:
 
 def _mapping(label: str, values: Mapping[str, str]) -> list[Line]:
     return [(0, label, ""), *((1, key, values[key] or '""') for key in sorted(values))]
+
+
+def _completed(service: ServiceView) -> str:
+    return f"{service['completed']} of {service['completions']}" if service["completions"] else ""
+
+
+def _order(spec: Mapping[str, Any], service: ServiceView) -> list[Line]:
+    waits = [(1, each["service"], _dependency(each)) for each in spec.get("depends_on", ())]
+    state = "is " + service["waiting_for"] if service["waiting_for"] else ""
+    return [(0, "Starts after", state), *waits]
+
+
+def _dependency(dependency: Mapping[str, Any]) -> str:
+    words = [dependency.get("condition", "started")]
+    if dependency.get("restart", False):
+        words.append("restarted with it")
+    if not dependency.get("required", True):
+        words.append("if it is there")
+    return ", ".join(words)
 
 
 def _update(detail: ServiceDetail) -> list[Line]:

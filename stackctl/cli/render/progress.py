@@ -12,6 +12,8 @@ _UPDATE_WORDS = {"updating": "updating", "rollback_started": "rolling back"}
 def render_progress(progress: ServiceProgress) -> str:
     """One service; what does not run is counted by state, in the order of a task's life."""
     words = [f"{progress.name} {progress.running}/{progress.desired}"]
+    if progress.is_job:
+        words.append("completed")
     if progress.update in _UPDATE_WORDS:
         words.append(f"({_UPDATE_WORDS[progress.update]})")
     words.extend(f"{state} {count}" for state, count in progress.counts)

@@ -35,7 +35,7 @@ def service_rows(services: Sequence[ServiceView]) -> list[Row]:
         {
             "ID": short_id(service["id"]),
             "Name": service["name"],
-            "Mode": service["mode"],
+            "Mode": service["mode"].replace("-", " "),
             "Replicas": _replicas(service),
             "Image": without_digest(service["image"]),
             "Ports": render_ports(service["ports"], mode="ingress"),
@@ -50,6 +50,8 @@ def _replicas(service: ServiceView) -> str:
     count = f"{service['running']}/{service['desired']}"
     if service["removing"]:
         return f"{count} (removing)"
+    if service["completions"]:
+        return f"{count} ({service['completed']}/{service['completions']} completed)"
     if service["replicas_per_node_max"]:
         return f"{count} (max {service['replicas_per_node_max']} per node)"
     return count

@@ -31,13 +31,14 @@ COLUMNS = Columns(
         "EndCause": "END CAUSE",
         "Service": "SERVICE",
         "Revision": "REVISION",
+        "Restarts": "RESTARTS",
         "ContainerID": "CONTAINER ID",
     },
     shown=("ID", "Name", "Image", "Node", "DesiredState", "CurrentState", "Error", "Ports"),
     cut="Error",
     marks_repeats="Name",
 )
-COLUMNS_WITH_CAUSE = COLUMNS._replace(shown=(*COLUMNS.shown, "Cause"))
+COLUMNS_WITH_CAUSE = COLUMNS._replace(shown=(*COLUMNS.shown, "Restarts", "Cause"))
 
 
 def is_lost(task: TaskView) -> bool:
@@ -74,6 +75,7 @@ def task_rows(
             "EndCause": task["end_cause"],
             "Service": task["service"],
             "Revision": str(task["revision"]),
+            "Restarts": str(task["restarts"]),
             "ContainerID": task["container_id"],
         }
         for task in tasks

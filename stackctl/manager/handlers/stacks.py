@@ -11,9 +11,12 @@ from stackctl.wire import api
 
 
 class DeployQuery(StrictModel, frozen=True, kw_only=True):
-    """`prune` also removes services of the stack that the body lacks."""
+    """`prune` also removes services of the stack that the body lacks; `rerun` lets its jobs run
+    again though nothing has changed.
+    """
 
     prune: bool = False
+    rerun: bool = False
 
 
 async def list_stacks(parts: Parts, _call: Call) -> list[api.StackView]:
@@ -32,7 +35,11 @@ async def deploy_stack(parts: Parts, call: Call) -> api.DeployResult:
     admission.check_stack(state, spec, prune=query.prune)
     result = await parts.cluster.propose(
         commands.PutStack(
-            spec=spec, seed=clock.new_seed(), prune=query.prune, now=parts.clock.now()
+            spec=spec,
+            seed=clock.new_seed(),
+            prune=query.prune,
+            rerun=query.rerun,
+            now=parts.clock.now(),
         )
     )
     return api.DeployResult(
