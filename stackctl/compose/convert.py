@@ -8,10 +8,12 @@ from collections.abc import Mapping
 
 import msgspec
 
+from stackctl.compose.dependencies import dependency_specs
 from stackctl.compose.document import Document, MountUse, Service
 from stackctl.compose.grammar.names import full_name
 from stackctl.compose.object_specs import own_configs, own_networks, own_secrets
-from stackctl.compose.parts.attachments import ConfigUse, NetworkUse
+from stackctl.compose.parts.attachments import FileUse, NetworkUse
+from stackctl.compose.parts.objects import FileObject
 from stackctl.model import specs
 
 
@@ -42,7 +44,8 @@ class _Conversion:
             service.container,
             labels=self.labelled(service.container.labels),
             mounts=tuple(sorted(map(self._mount, service.mounts), key=lambda it: it.target)),
-            configs=tuple(sorted(map(self._config, service.configs), key=lambda it: it.target)),
+            configs=self._files(service.configs, self._document.configs),
+            secrets=self._files(service.secrets, self._document.secrets),
         )
         attachments = (self._attachment(use, service.key) for use in service.networks)
         return specs.ServiceSpec(
@@ -61,6 +64,7 @@ class _Conversion:
             update=deploy.update,
             rollback=deploy.rollback,
             endpoint_mode=deploy.endpoint_mode,
+            depends_on=dependency_specs(service, self._stack_name),
             ports=tuple(
                 sorted(
                     (use.spec for use in service.ports),
@@ -93,11 +97,17 @@ class _Conversion:
             volume_labels=self.labelled({**mount.volume_labels, **volume.labels}),
         )
 
-    def _config(self, use: ConfigUse) -> specs.ConfigReference:
-        return specs.ConfigReference(
-            name=self._document.configs[use.key].name,
-            target=use.target,
-            uid=use.uid,
-            gid=use.gid,
-            mode=use.mode,
+    def _files(
+        self, uses: tuple[FileUse, ...], defined: Mapping[str, FileObject]
+    ) -> tuple[specs.ConfigReference, ...]:
+        references = (
+            specs.ConfigReference(
+                name=defined[use.key].name,
+                target=use.target,
+                uid=use.uid,
+                gid=use.gid,
+                mode=use.mode,
+            )
+            for use in uses
         )
+        return tuple(sorted(references, key=lambda it: it.target))

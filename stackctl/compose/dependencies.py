@@ -7,13 +7,21 @@ other service comes first; what `depends_on` says of it wins.
 from collections.abc import Iterator
 
 from stackctl.compose.document import Service
-from stackctl.compose.parts.relations import Dependency
+from stackctl.compose.grammar.names import full_name
+from stackctl.compose.parts.relations import Condition, Dependency
 from stackctl.compose.problems import Place
+from stackctl.model import specs
 
 SERVICE_PREFIX = "service:"
 
 # The keys whose value may be the namespace of another service.
 NAMESPACE_KEYS = ("network_mode", "ipc", "pid", "uts", "cgroup")
+
+_CONDITIONS = {
+    Condition.STARTED: specs.DependencyCondition.STARTED,
+    Condition.HEALTHY: specs.DependencyCondition.HEALTHY,
+    Condition.COMPLETED: specs.DependencyCondition.COMPLETED,
+}
 
 
 def dependencies_of(service: Service) -> tuple[Dependency, ...]:
@@ -22,6 +30,20 @@ def dependencies_of(service: Service) -> tuple[Dependency, ...]:
     for implied in _implied(service):
         found.setdefault(implied.key, implied)
     return tuple(found.values())
+
+
+def dependency_specs(service: Service, stack_name: str) -> tuple[specs.Dependency, ...]:
+    """What the cluster waits for before tasks of the service start, in the order of names."""
+    found = (
+        specs.Dependency(
+            service=full_name(stack_name, dependency.key),
+            condition=_CONDITIONS[dependency.condition],
+            restart=dependency.restart,
+            required=dependency.required,
+        )
+        for dependency in dependencies_of(service)
+    )
+    return tuple(sorted(found, key=lambda it: it.service))
 
 
 def service_of(mode: str) -> str | None:

@@ -56,14 +56,20 @@ NETWORKS: tuple[Rule, ...] = (
     *rules("networks.*", "name labels internal attachable driver_opts"),
     rule(
         "networks.*.external",
-        refused("not there yet", "let the stack make the network; name: gives it an exact name"),
+        honoured("another stack has made it: the name is the full one, STACK_NETWORK"),
         honoured("it must be there already"),
         when=_IS_EXTERNAL,
         parts="name",
     ),
     rule("networks.*.external"),
     *rules("networks.*", "enable_ipv4 enable_ipv6", NOT_YET, honoured("")),
-    *rules("networks.*.ipam", "driver"),
+    rule(
+        "networks.*.ipam.driver",
+        refused("the manager chooses all addresses", "remove driver:"),
+        honoured(""),
+        when=text_when("other than default", lambda text: text not in ("", "default")),
+    ),
+    rule("networks.*.ipam.driver"),
     rule("networks.*.ipam.options", NOT_YET, honoured("")),
     *rules("networks.*.ipam.config[]", "subnet"),
     *rules("networks.*.ipam.config[]", "ip_range aux_addresses", NOT_YET, honoured("")),
@@ -85,7 +91,7 @@ VOLUMES: tuple[Rule, ...] = (
     *rules("volumes.*", "name labels driver_opts"),
     rule(
         "volumes.*.external",
-        refused("not there yet", "remove it, and give the volume's exact name with name:"),
+        honoured("it is never made: each node that runs a task must have it"),
         honoured("it must be there already"),
         when=_IS_EXTERNAL,
         parts="name",
@@ -100,8 +106,14 @@ VOLUMES: tuple[Rule, ...] = (
 
 CONFIGS: tuple[Rule, ...] = (
     *rules("configs.*", "name labels file content"),
-    rule("configs.*.environment", NOT_YET, honoured("")),
-    rule("configs.*.external", NOT_YET, _STORE, when=_IS_EXTERNAL, parts="name"),
+    rule("configs.*.environment"),
+    rule(
+        "configs.*.external",
+        honoured("another stack has made it: the name is the full one, STACK_CONFIG"),
+        _STORE,
+        when=_IS_EXTERNAL,
+        parts="name",
+    ),
     rule("configs.*.external"),
     *rules("configs.*", "driver driver_opts", _OF_SWARM),
     rule("configs.*.template_driver", NOT_YET),

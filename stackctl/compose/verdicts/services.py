@@ -40,9 +40,7 @@ OBJECTS = (
 TOGETHER = (
     rule(
         f"{_SERVICE}.depends_on",
-        refused(
-            "services start in any order", "remove it, and let the program try again until it can"
-        ),
+        honoured("also across nodes; the tasks of a later update wait, too"),
         honoured(""),
         parts="*.condition *.required *.restart",
     ),
