@@ -4,6 +4,7 @@ Exit codes: 0 done · 1 error · 2 the user's file or flags · 3 no manager · 4
 machine · 130 interrupted.
 """
 
+import errno
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -25,11 +26,7 @@ _BROKEN_PIPE = 141  # what a shell says of a program that SIGPIPE ended
 def run() -> None:
     """Entry point of the console script."""
     code = main(sys.argv[1:], os.environ)
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        code = code or _BROKEN_PIPE
-    _silence_broken_pipe()
+    _silence_lost_output()
     sys.exit(code)
 
 
@@ -46,6 +43,7 @@ def main(
         code = fast_path.run_if_plain(session, arguments)
         if code is None:
             code = _run_program(session, arguments)
+        terminal.flush()
     except StackctlError as error:
         if session.is_debugging:
             raise
@@ -58,7 +56,7 @@ def main(
     except Exception as error:
         if session.is_debugging:
             raise
-        terminal.note(_render_bug(error))
+        terminal.note(_render_full_disk(error) or _render_bug(error))
         return 1
     return code
 
@@ -69,6 +67,13 @@ def _run_program(session: Session, arguments: Sequence[str]) -> int:
     return run_program(session, arguments)
 
 
+def _render_full_disk(error: Exception) -> str | None:
+    """What typer writes itself (help), and files that a command writes."""
+    if not isinstance(error, OSError) or error.errno != errno.ENOSPC:
+        return None
+    return f"{PROGRAM}: cannot write {error.filename or 'the output'}: {error.strerror}"
+
+
 def _render_bug(error: Exception) -> str:
     return (
         f"{PROGRAM}: this is a fault of {PROGRAM} itself: {type(error).__name__}: {error}\n"
@@ -76,11 +81,11 @@ def _render_bug(error: Exception) -> str:
     )
 
 
-def _silence_broken_pipe() -> None:
-    """The interpreter flushes stdout once more at its end, and would complain."""
+def _silence_lost_output() -> None:
+    """The interpreter flushes stdout once more at its end, and would complain once more."""
     if sys.stdout.closed:
         return
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from stackctl.cli.listings.options import ListOptions
+from stackctl.cli.moments import parse_duration
 from stackctl.cli.session import Session
 
 Filters = Annotated[
@@ -43,10 +44,10 @@ Timeout = Annotated[
     float | None,
     typer.Option(
         "--timeout",
-        metavar="SECONDS",
-        min=0,
-        help="Wait no longer than this, then end with exit code 4.  [default: no limit; 30 s "
-        "without progress while tasks find no node]",
+        metavar="DURATION",
+        parser=parse_duration,
+        help="Wait no longer than this (90, 90s, 1m30s), then end with exit code 4.  "
+        "[default: no limit; 30 s without progress while tasks find no node]",
         show_default=False,
     ),
 ]

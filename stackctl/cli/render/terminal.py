@@ -4,9 +4,12 @@ Results go to stdout; progress, notes and errors go to stderr. Colour marks what
 say: it is used on a terminal only, NO_COLOR forbids and FORCE_COLOR demands it.
 """
 
+import contextlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, TextIO
+
+from stackctl.errors import StackctlError
 
 _COLOURS = {"red": "31", "green": "32", "yellow": "33", "dim": "2"}
 _DEFAULT_SIZE = (100, 30)
@@ -40,17 +43,21 @@ class Terminal:
         return self._size(self._errors)
 
     def write(self, text: str) -> None:
-        """A result, with its own line ends."""
-        self._out.write(text)
+        """A result, with its own line ends. Raises StackctlError when it cannot be written."""
+        with _telling_of_lost_output():
+            self._out.write(text)
 
     def flush(self) -> None:
-        """Let what was written be seen now (logs that are followed)."""
-        self._out.flush()
+        """Let what was written be seen now (logs that are followed); raises as `write` does."""
+        with _telling_of_lost_output():
+            self._out.flush()
 
     def note(self, text: str) -> None:
         """A line beside the result: progress, warnings, errors."""
         # Results that were written before come first, also when both streams end in one file.
-        self._out.flush()
+        # Where they can't be written, `flush` says so at the end.
+        with contextlib.suppress(OSError):
+            self._out.flush()
         self._errors.write(text if text.endswith("\n") else text + "\n")
         self._errors.flush()
 
@@ -83,3 +90,14 @@ class Terminal:
             int(columns) if columns.isdigit() and int(columns) else measured.width,
             int(lines) if lines.isdigit() and int(lines) else measured.height,
         )
+
+
+@contextlib.contextmanager
+def _telling_of_lost_output() -> Iterator[None]:
+    """A reader that went away is the shell's matter; a full disk is the user's."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise StackctlError(f"cannot write the output: {error.strerror}") from error

@@ -11,7 +11,9 @@ import pytest
 import typer
 
 from stackctl.cli import groups, main
+from stackctl.cli.moments import parse_duration
 from stackctl.cli.program import app
+from stackctl.errors import InputError
 from tests.command_line import Run
 from tests.fakes.api import FakeApi
 from tests.fakes.api_cluster import FakeCluster
@@ -119,7 +121,11 @@ def test_the_version_has_a_flag(run: Run) -> None:
             "stackctl service ls --help",
         ),
         (["service", "ls", "--context", "x"], "no such option: --context", "stackctl --context …"),
-        (["deploy", "--timeout", "soon", "x"], "invalid value for '--timeout'", "deploy --help"),
+        (
+            ["deploy", "--timeout", "soon", "x"],
+            "'soon' is not a duration",
+            "write 90, 90s or 1m30s",
+        ),
     ],
 )
 def test_wrong_flags_are_answered_in_two_lines(
@@ -233,6 +239,28 @@ def test_a_reader_that_goes_away_is_no_fault(shop: FakeCluster, fake_api: FakeAp
     said = [line for line in done.stderr.splitlines() if not line.startswith("import time:")]
     assert said == []
     assert done.returncode == 141
+
+
+@pytest.mark.parametrize("command", ["service ls", "--help"])
+def test_a_full_disk_is_named(shop: FakeCluster, fake_api: FakeApi, command: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = start(*command.split(), endpoint=fake_api.endpoint, stdout=full.fileno())
+    said = [line for line in done.stderr.splitlines() if not line.startswith("import time:")]
+    assert said == ["stackctl: cannot write the output: No space left on device"]
+    assert done.returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"), [("90", 90.0), ("1.5", 1.5), ("15s", 15.0), ("1m30s", 90.0)]
+)
+def test_a_timeout_is_seconds_or_a_duration(written: str, seconds: float) -> None:
+    assert parse_duration(written) == seconds
+
+
+@pytest.mark.parametrize("written", ["", "15x", "-1", "nan", "inf", "m"])
+def test_a_timeout_that_is_none_is_refused(written: str) -> None:
+    with pytest.raises(InputError, match="not a duration"):
+        parse_duration(written)
 
 
 def test_main_returns_what_the_command_returns(environment: dict[str, str]) -> None:
