@@ -24,6 +24,13 @@ ENTRIES: Mapping[str, Entry] = {
         "deploy",
         "Deploy a stack from a Compose file, or update it, and wait until it runs.",
     ),
+    "config": Entry(
+        "config",
+        "Check Compose files and print what they say together, in one canonical form.",
+    ),
+    "lint": Entry(
+        "lint", "Show what a cluster makes of each key of the Compose files, and every problem."
+    ),
     "stack": Entry("stack", "Stacks: what was deployed from one Compose file."),
     "service": Entry("service", "Services: tasks of one kind, kept at the number wanted."),
     "node": Entry("node", "Nodes: the machines that run tasks."),

@@ -56,6 +56,8 @@ def examine(request: LoadRequest, target: Target | None) -> Loaded:
     if request.interpolate:
         judgements = judge(assembled.root, target) if target else ()
         document = _document(assembled, judgements, log, target=target, lenient=request.lenient)
+        if request.checks:
+            check_document(document, log, target)
     return Loaded(
         name=assembled.name,
         root=assembled.root,
@@ -111,6 +113,4 @@ def _document(
     if target is not None:
         root = enforce(root, judgements, log, target=target, lenient=lenient)
     reading = Reading(log=log, base=assembled.base, variables=assembled.variables)
-    document = read_document(Value(root, path=(), reading=reading), assembled.name)
-    check_document(document, log, target)
-    return document
+    return read_document(Value(root, path=(), reading=reading), assembled.name)

@@ -22,6 +22,7 @@ class LoadRequest(NamedTuple):
     profiles: Sequence[str] = ()  # `*` is all of them
     project_directory: str | None = None  # instead of the first file's folder
     interpolate: bool = True  # without, the tree is merged, but not read
+    checks: bool = True  # without, what only makes sense across sections is not looked at
     lenient: bool = False  # what the target cannot do is noted and left out, not a problem
 
 

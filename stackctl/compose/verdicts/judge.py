@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from stackctl.compose.problems import Path, Place, ProblemLog
+from stackctl.compose.problems import Path, Place, Problem, ProblemLog
 from stackctl.compose.syntax import tree
 from stackctl.compose.verdicts.rules import Kind, Rule, Target, Verdict
 from stackctl.compose.verdicts.table import RULES
@@ -68,13 +68,20 @@ def enforce(
 ) -> tree.Node:
     """The tree without its refused keys; each is a problem, or a note when `lenient`."""
     found = [each for each in judgements if each.verdict.kind is Kind.REFUSED]
-    for place, _, verdict in found:
-        message = f"cannot be honoured {_WHERE[target]}: {verdict.text}"
+    for each in found:
+        problem = problem_of(each, target)
         if lenient:
-            log.note(place, f"ignored, as it {message}")
+            log.note(problem.place, f"ignored, as it {problem.message}")
         else:
-            log.add(place, message, verdict.fix)
+            log.add(*problem)
     return pruned(root, (each.place.path for each in found))
+
+
+def problem_of(judgement: Judgement, target: Target) -> Problem:
+    """What is said about a refused key."""
+    verdict = judgement.verdict
+    message = f"cannot be honoured {_WHERE[target]}: {verdict.text}"
+    return Problem(judgement.place, message, verdict.fix)
 
 
 def pruned(root: tree.Node, paths: Iterable[Path]) -> tree.Node:

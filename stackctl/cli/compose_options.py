@@ -1,0 +1,86 @@
+"""Which Compose files a command reads, and as what: the flags, and the request they make."""
+
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import typer
+
+from stackctl.cli.session import Session
+
+if TYPE_CHECKING:
+    from stackctl.compose.request import LoadRequest
+
+Files = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--compose-file",
+        "-c",
+        "--file",
+        "-f",
+        metavar="FILE",
+        help="A Compose file, or - for standard input; given several times, a later one goes over "
+        "earlier ones.  [env: COMPOSE_FILE; default: compose.yaml here or in a folder above]",
+        show_default=False,
+    ),
+]
+EnvFiles = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--env-file",
+        metavar="FILE",
+        help="A file with variables, instead of .env; may be given several times.  "
+        "[env: COMPOSE_ENV_FILES]",
+        show_default=False,
+    ),
+]
+Profiles = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--profile",
+        metavar="NAME",
+        help="Switch on the services of a profile, '*' is all; may be given several times.  "
+        "[env: COMPOSE_PROFILES]",
+        show_default=False,
+    ),
+]
+ProjectDirectory = Annotated[
+    str | None,
+    typer.Option(
+        "--project-directory",
+        metavar="FOLDER",
+        help="What relative paths start from.  [default: the folder of the first file]",
+        show_default=False,
+    ),
+]
+Name = Annotated[
+    str | None,
+    typer.Option(
+        "--project-name",
+        "-p",
+        metavar="STACK",
+        help="Name of the stack.  [env: COMPOSE_PROJECT_NAME; default: name: of the file, else "
+        "its folder]",
+        show_default=False,
+    ),
+]
+
+
+class FileOptions(NamedTuple):
+    """The flags that say which files are read."""
+
+    files: list[str] | None = None
+    env_files: list[str] | None = None
+    profiles: list[str] | None = None
+    project_directory: str | None = None
+
+    def request(self, session: Session, stack_name: str | None) -> "LoadRequest":
+        """What the reader of files is asked for."""
+        from stackctl.compose.request import LoadRequest
+
+        return LoadRequest(
+            environment=session.environment,
+            paths=tuple(self.files or ()),
+            stack_name=stack_name,
+            env_files=tuple(self.env_files or ()),
+            profiles=tuple(self.profiles or ()),
+            project_directory=self.project_directory,
+        )
