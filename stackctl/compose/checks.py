@@ -4,6 +4,7 @@ from stackctl.compose.checking.addresses import check_addresses
 from stackctl.compose.checking.cluster import check_for_cluster
 from stackctl.compose.checking.cycles import check_order
 from stackctl.compose.checking.names import check_names, check_object_names
+from stackctl.compose.checking.placing import check_placing
 from stackctl.compose.checking.ports import check_ports
 from stackctl.compose.checking.services import check_services
 from stackctl.compose.document import Document
@@ -21,3 +22,4 @@ def check_document(document: Document, log: ProblemLog, target: Target | None) -
     check_addresses(document, log)
     if target is Target.CLUSTER:
         check_for_cluster(document, log)
+        check_placing(document, log)

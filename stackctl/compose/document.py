@@ -52,19 +52,36 @@ class MountUse(msgspec.Struct, frozen=True):
     consistency: str = ""
 
 
+class ApartFrom(msgspec.Struct, frozen=True):
+    """A service that shares no node with this one; or, if not required, rather not.
+
+    `name` is a key of the file, or the full name of a service of another stack.
+    """
+
+    name: str
+    place: Place
+    required: bool
+
+
 class Deploy(msgspec.Struct, frozen=True):
-    """The `deploy` section, with what the service's own keys say of the same matters."""
+    """The `deploy` section, with what the service's own keys say of the same matters.
+
+    `extensions` are the `x-` keys as they stand; those of `placement` are partly ours.
+    """
 
     mode: specs.Mode = specs.Mode.REPLICATED
     replicas: int = 1
     labels: Mapping[str, str] = {}
     endpoint_mode: specs.EndpointMode = specs.EndpointMode.VIP
     placement: specs.Placement = specs.Placement()
+    apart: tuple[ApartFrom, ...] = ()
     limits: specs.Resources = specs.Resources()
     reservations: specs.Resources = specs.Resources()
     restart: specs.RestartPolicy | None = None
     update: specs.UpdatePolicy = specs.UpdatePolicy()
     rollback: specs.UpdatePolicy = specs.UpdatePolicy()
+    extensions: Mapping[str, object] = {}
+    placement_extensions: Mapping[str, object] = {}
 
 
 class WindowsOptions(msgspec.Struct, frozen=True):

@@ -1,47 +1,62 @@
-"""The keys of a service that describe its container, all but mounts and configs."""
+"""The keys of a service that describe its container, all but mounts, configs and secrets."""
 
 from stackctl.compose.grammar import task_templates
-from stackctl.compose.grammar.image_reference import image_complaint
 from stackctl.compose.grammar.names import is_hostname
 from stackctl.compose.problems import shown
-from stackctl.compose.sections import kernel, resolution
+from stackctl.compose.sections import devices, kernel, namespaces, resolution
+from stackctl.compose.sections.amounts import read_swap
+from stackctl.compose.sections.attachments import read_mac_address
 from stackctl.compose.sections.commands import read_command
-from stackctl.compose.sections.environment import KNOWN_TEMPLATES, read_env_files, read_environment
+from stackctl.compose.sections.environment import (
+    KNOWN_TEMPLATES,
+    read_env_files,
+    read_environment,
+    read_label_files,
+)
 from stackctl.compose.sections.healthcheck import read_healthcheck
+from stackctl.compose.sections.image import read_image, read_platform
+from stackctl.compose.sections.processor import read_processor
 from stackctl.compose.sections.reading import Fields, Value
 from stackctl.compose.sections.scalars import (
     boolean,
     byte_size,
     duration,
     filled_text,
+    integer,
     labels,
+    named_values,
     options,
     text,
     text_list,
 )
 from stackctl.model.specs import ContainerSpec, LogDriver
 
+OOM_SCORE_MIN = -1000
+OOM_SCORE_MAX = 1000
+SWAPPINESS_MAX = 100
+
 
 def read_container(fields: Fields, service: Value) -> ContainerSpec:
     """The container of a service."""
-    image = fields.get("image")
-    build = fields.get("build")
-    _check_image_and_build(service, image, build)
     environment = {
         **fields.read("env_file", read_env_files, {}),
         **fields.read("environment", read_environment, {}),
     }
     added = fields.read("cap_add", kernel.read_capabilities, ())
     dropped = fields.read("cap_drop", kernel.read_capabilities, ())
+    processor = read_processor(fields)
     return ContainerSpec(
-        image="" if image is None else _image(image),
+        image=read_image(fields, service),
         entrypoint=fields.read("entrypoint", read_command, None),
         command=fields.read("command", read_command, None),
         environment=tuple(sorted(f"{name}={content}" for name, content in environment.items())),
-        labels=fields.read("labels", labels, {}),
+        labels=_labels(fields),
+        annotations=fields.read("annotations", _annotations, {}),
         hostname=fields.read("hostname", _hostname, ""),
+        domainname=fields.read("domainname", _domainname, ""),
         working_dir=fields.read("working_dir", text, ""),
         user=fields.read("user", text, ""),
+        groups=fields.read("group_add", _groups, ()),
         init=fields.read("init", boolean, None),
         tty=fields.read("tty", boolean, False),
         stdin_open=fields.read("stdin_open", boolean, False),
@@ -61,27 +76,37 @@ def read_container(fields: Fields, service: Value) -> ContainerSpec:
         ulimits=fields.read("ulimits", kernel.read_ulimits, ()),
         shm_size_bytes=fields.read("shm_size", byte_size, 0),
         log_driver=fields.read("logging", _logging, None),
+        block_io=fields.read("blkio_config", devices.read_block_io, None),
+        cgroup=namespaces.read_cgroup(fields),
+        cgroup_parent=fields.read("cgroup_parent", text, ""),
+        cpu_shares=processor.shares,
+        cpu_quota=processor.quota,
+        cpu_period=processor.period,
+        cpu_realtime_runtime=processor.realtime_runtime,
+        cpu_realtime_period=processor.realtime_period,
+        cpuset=processor.cpuset,
+        devices=fields.read("devices", devices.read_devices, ()),
+        device_cgroup_rules=fields.read(
+            "device_cgroup_rules", devices.read_device_cgroup_rules, ()
+        ),
+        ipc=fields.read("ipc", namespaces.read_ipc, ""),
+        pid=fields.read("pid", namespaces.read_pid, ""),
+        uts=fields.read("uts", namespaces.read_uts, ""),
+        userns_mode=fields.read("userns_mode", namespaces.read_userns_mode, ""),
+        network_mode=fields.read("network_mode", namespaces.read_network_mode, ""),
+        mac_address=fields.read("mac_address", read_mac_address, ""),
+        memory_swappiness=fields.read("mem_swappiness", integer(maximum=SWAPPINESS_MAX), None),
+        memory_swap_bytes=fields.read("memswap_limit", read_swap, 0),
+        oom_kill_disable=fields.read("oom_kill_disable", boolean, False),
+        oom_score_adjustment=fields.read("oom_score_adj", _oom_score, 0),
+        platform=fields.read("platform", read_platform, ""),
+        runtime=fields.read("runtime", text, ""),
+        storage_options=fields.read("storage_opt", options, {}),
     )
 
 
-def _check_image_and_build(service: Value, image: Value | None, build: Value | None) -> None:
-    if not service.is_mapping():
-        return  # reported already
-    if image is None:
-        message = "no image is given"
-        if build is not None:
-            message = "no image is given, and deploy does not build"
-        service.key_problem(message, "add image: with a name that every node can pull")
-    elif build is not None:
-        build.note("build is not used by deploy: the image must exist already")
-
-
-def _image(value: Value) -> str:
-    written = text(value)
-    complaint = image_complaint(written) if isinstance(value.written, str) else None
-    if complaint:
-        value.problem(f"invalid image reference {shown(written)!r}: {complaint}")
-    return written
+def _labels(fields: Fields) -> dict[str, str]:
+    return {**fields.read("label_file", read_label_files, {}), **fields.read("labels", labels, {})}
 
 
 def _hostname(value: Value) -> str:
@@ -94,6 +119,32 @@ def _hostname(value: Value) -> str:
             f"{shown(written)!r} is no hostname: letters, digits and - in parts joined by dots"
         )
     return written
+
+
+def _domainname(value: Value) -> str:
+    written = text(value)
+    if written and not is_hostname(written):
+        value.problem(f"{shown(written)!r} is no name of a domain")
+    return written
+
+
+def _annotations(value: Value) -> dict[str, str]:
+    return {entry.name: entry.content or "" for entry in named_values(value)}
+
+
+def _groups(value: Value) -> tuple[str, ...]:
+    """Groups by name or number, each once."""
+    found: dict[str, None] = {}
+    for item in value.items("a list of groups"):
+        written = item.written
+        if isinstance(written, int) and not isinstance(written, bool):
+            found[str(integer()(item))] = None
+        else:
+            found[filled_text(item)] = None
+    return tuple(found)
+
+
+_oom_score = integer(minimum=OOM_SCORE_MIN, maximum=OOM_SCORE_MAX)
 
 
 def _logging(value: Value) -> LogDriver:

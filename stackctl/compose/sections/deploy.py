@@ -5,59 +5,51 @@ restart, and a policy without `delay` backs off instead of waiting five seconds.
 """
 
 import re
+from typing import NamedTuple
 
 from stackctl.compose.document import Deploy
-from stackctl.compose.grammar.constraints import (
-    LABEL_PREFIXES,
-    ConstraintError,
-    is_label_key,
-    near_keys,
-    parse_constraint,
+from stackctl.compose.sections.amounts import REPLICAS_MAX
+from stackctl.compose.sections.placement import (
+    ReadPlacement,
+    check_placement_extensions,
+    read_placement,
 )
-from stackctl.compose.problems import shown
 from stackctl.compose.sections.reading import Fields, Reader, Value
-from stackctl.compose.sections.scalars import (
-    byte_size,
-    choice,
-    duration,
-    integer,
-    labels,
-    nano_cpus,
-    ratio,
-    text,
-)
-from stackctl.compose.sections.unsupported import DEPLOY_RESOURCES_RESERVATIONS
+from stackctl.compose.sections.resources import ReadResources, read_resources
+from stackctl.compose.sections.scalars import choice, duration, integer, labels, ratio
+from stackctl.model.devices import DeviceRequest
 from stackctl.model.specs import (
-    NANO,
     EndpointMode,
     FailureAction,
     Mode,
-    Placement,
-    Resources,
     RestartCondition,
     RestartPolicy,
     UpdateOrder,
     UpdatePolicy,
 )
 
-REPLICAS_MAX = 100_000
-
-_CPUS_MINIMUM = NANO // 1000
-_MEMORY_MINIMUM = 6 << 20  # the engine refuses a container with less
-_PIDS_UNLIMITED = (-1, 0)
 _ON_FAILURE = re.compile(r"on-failure(?::([0-9]{1,9}))?")
 
 
-def read_deploy(value: Value) -> Deploy:
+class ReadDeploy(NamedTuple):
+    """The section, and the devices that it asks the engine for."""
+
+    deploy: Deploy = Deploy()
+    devices: tuple[DeviceRequest, ...] = ()
+
+
+def read_deploy(value: Value) -> ReadDeploy:
     """The section `deploy`; empty is allowed."""
     if value.is_null:
-        return Deploy()
+        return ReadDeploy()
     fields = Fields(value)
     mode = fields.read("mode", choice(Mode, Mode.REPLICATED), Mode.REPLICATED)
     replicas = fields.get("replicas")
     if replicas is not None and mode.is_global:
         replicas.problem(f"a {mode.value} service has one task on each node", "remove replicas:")
-    limits, reservations = fields.read("resources", _resources, (Resources(), Resources()))
+    resources = fields.read("resources", read_resources, ReadResources())
+    placement = fields.read("placement", read_placement, ReadPlacement())
+    _check_policies_of_jobs(fields, mode)
     deploy = Deploy(
         mode=mode,
         replicas=1 if replicas is None else integer(maximum=REPLICAS_MAX)(replicas),
@@ -65,9 +57,10 @@ def read_deploy(value: Value) -> Deploy:
         endpoint_mode=fields.read(
             "endpoint_mode", choice(EndpointMode, EndpointMode.VIP), EndpointMode.VIP
         ),
-        placement=fields.read("placement", _placement, Placement()),
-        limits=limits,
-        reservations=reservations,
+        placement=placement.placement,
+        apart=placement.apart,
+        limits=resources.limits,
+        reservations=resources.reservations,
         restart=fields.read("restart_policy", _restart_policy, None),
         update=fields.read("update_config", _update_policy(tuple(FailureAction)), UpdatePolicy()),
         rollback=fields.read(
@@ -75,9 +68,21 @@ def read_deploy(value: Value) -> Deploy:
             _update_policy((FailureAction.PAUSE, FailureAction.CONTINUE)),
             UpdatePolicy(),
         ),
+        extensions=fields.extensions(),
+        placement_extensions=placement.extensions,
     )
+    check_placement_extensions(fields)
     fields.finish({})
-    return deploy
+    return ReadDeploy(deploy, resources.devices)
+
+
+def _check_policies_of_jobs(fields: Fields, mode: Mode) -> None:
+    if not mode.is_job:
+        return
+    for key in ("update_config", "rollback_config"):
+        policy = fields.get(key)
+        if policy is not None:
+            policy.key_problem(f"a {mode.value} is run anew as a whole", f"remove {key}:")
 
 
 def read_restart(value: Value) -> RestartPolicy:
@@ -94,106 +99,6 @@ def read_restart(value: Value) -> RestartPolicy:
     hint = 'write restart: "no"' if written is False else None
     value.expected("no, always, unless-stopped or on-failure[:N]", hint)
     return RestartPolicy()
-
-
-def _resources(value: Value) -> tuple[Resources, Resources]:
-    fields = Fields(value)
-    limits = fields.get("limits")
-    reservations = fields.get("reservations")
-    fields.finish({})
-    limit = Resources() if limits is None else _limits(limits)
-    reserved = Resources() if reservations is None else _reservations(reservations)
-    if reservations is not None:
-        if 0 < limit.memory_bytes < reserved.memory_bytes:
-            reservations.problem("more memory is reserved than the limit allows")
-        if 0 < limit.nano_cpus < reserved.nano_cpus:
-            reservations.problem("more cpus are reserved than the limit allows")
-    return limit, reserved
-
-
-def _limits(value: Value) -> Resources:
-    fields = Fields(value)
-    resources = Resources(
-        nano_cpus=fields.read("cpus", _cpus, 0),
-        memory_bytes=fields.read("memory", _memory, 0),
-        pids=fields.read("pids", _pids, 0),
-    )
-    fields.finish({})
-    return resources
-
-
-def _reservations(value: Value) -> Resources:
-    fields = Fields(value)
-    resources = Resources(
-        nano_cpus=fields.read("cpus", _cpus, 0), memory_bytes=fields.read("memory", _memory, 0)
-    )
-    fields.finish(DEPLOY_RESOURCES_RESERVATIONS)
-    return resources
-
-
-def _cpus(value: Value) -> int:
-    cpus = nano_cpus(value)
-    if 0 < cpus < _CPUS_MINIMUM:
-        value.problem("must be at least 0.001")
-    return cpus
-
-
-def _memory(value: Value) -> int:
-    memory = byte_size(value)
-    if 0 < memory < _MEMORY_MINIMUM:
-        value.problem("must be at least 6M; a number without a unit counts bytes")
-    return memory
-
-
-def _pids(value: Value) -> int:
-    pids = integer(minimum=-1)(value)
-    return 0 if pids in _PIDS_UNLIMITED else pids
-
-
-def _placement(value: Value) -> Placement:
-    fields = Fields(value)
-    placement = Placement(
-        constraints=fields.read("constraints", _constraints, ()),
-        spread=fields.read("preferences", _preferences, ()),
-        replicas_per_node_max=fields.read("max_replicas_per_node", integer(), 0),
-    )
-    fields.finish({})
-    return placement
-
-
-def _constraints(value: Value) -> tuple[str, ...]:
-    found: list[str] = []
-    for item in value.items("a list of constraints"):
-        written = text(item)
-        if not isinstance(item.written, str):
-            continue
-        found.append(written)
-        try:
-            parse_constraint(written)
-        except ConstraintError as error:
-            wrong = error.wrong_key
-            hint = item.reading.log.near(wrong, near_keys(wrong)) if wrong else None
-            item.problem(f"invalid constraint {shown(written)!r}: {error}", hint)
-    return tuple(found)
-
-
-def _preferences(value: Value) -> tuple[str, ...]:
-    found: list[str] = []
-    for item in value.items("a list of preferences"):
-        fields = Fields(item)
-        spread = fields.get("spread")
-        fields.finish({})
-        if spread is None:
-            if item.is_mapping():
-                item.problem("no spread is given", "write - spread: node.labels.NAME")
-            continue
-        key = text(spread)
-        if not is_label_key(key) and isinstance(spread.written, str):
-            spread.problem(
-                f"tasks spread over {' or '.join(f'{prefix}NAME' for prefix in LABEL_PREFIXES)}"
-            )
-        found.append(key)
-    return tuple(found)
 
 
 def _restart_policy(value: Value) -> RestartPolicy:

@@ -10,9 +10,20 @@ from stackctl.compose.problems import Place, Position, ProblemLog, shown
 from stackctl.compose.read import ENVIRONMENT_FILE_BYTES_MAX, NoSuchFile, decode_text, read_bytes
 from stackctl.compose.sections.paths import absolute_path
 from stackctl.compose.sections.reading import Fields, Value
-from stackctl.compose.sections.scalars import boolean, filled_text, named_values
+from stackctl.compose.sections.scalars import (
+    boolean,
+    check_label_name,
+    filled_text,
+    named_values,
+    one_or_more,
+    word,
+)
 from stackctl.compose.syntax.dotenv import DotenvError, parse_dotenv
 from stackctl.compose.syntax.template import Lookup
+
+_RAW = "raw"
+_FORMATS = (_RAW,)
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 KNOWN_TEMPLATES = f"known are {', '.join(task_templates.PLACES)}"
 
@@ -44,6 +55,16 @@ def read_env_files(value: Value) -> dict[str, str]:
     return found
 
 
+def read_label_files(value: Value) -> dict[str, str]:
+    """The labels in the files under `label_file`, which are written like variables."""
+    found: dict[str, str] = {}
+    for item in one_or_more(value):
+        found.update(_variables_of(item, item, required=True))
+    for name in found:
+        check_label_name(value, name)
+    return found
+
+
 def parse_variables(
     content: bytes, *, file: str, inherited: Lookup, log: ProblemLog
 ) -> dict[str, str]:
@@ -62,18 +83,52 @@ def parse_variables(
     return found
 
 
+def parse_raw_variables(
+    content: bytes, *, file: str, inherited: Lookup, log: ProblemLog
+) -> dict[str, str]:
+    """The variables of a file in the format raw: what follows `=` is the value as it stands."""
+    found: dict[str, str] = {}
+    for number, line in enumerate(content.removeprefix(_BYTE_ORDER_MARK).splitlines(), start=1):
+        place = Place(Position(file, number, 1), ())
+        try:
+            text_line = line.decode("utf-8").lstrip()
+        except UnicodeDecodeError:
+            log.add(place, "is not UTF-8 text")
+            continue
+        if not text_line or text_line.startswith("#"):
+            continue
+        name, equals, text_value = text_line.partition("=")
+        if not name or any(sign.isspace() for sign in name):
+            log.add(place, f"{shown(name)!r} cannot be the name of a variable")
+        elif "\0" in text_value:
+            log.add(place, "a value has a NUL character")
+        elif equals:
+            found[name] = text_value
+        else:
+            own = inherited(name)
+            if own is not None:
+                found[name] = own
+    return found
+
+
 def _env_file(item: Value) -> dict[str, str]:
-    path_value = item
-    required = True
-    if item.is_mapping():
-        fields = Fields(item)
-        given = fields.get("path")
-        required = fields.read("required", boolean, True)
-        fields.finish({"format": "write the file in the grammar of .env"})
-        if given is None:
-            item.problem("no path is given", "add path:")
-            return {}
-        path_value = given
+    if not item.is_mapping():
+        return _variables_of(item, item, required=True)
+    fields = Fields(item)
+    path = fields.get("path")
+    required = fields.read("required", boolean, True)
+    is_raw = fields.read("format", word(_FORMATS), "") == _RAW
+    fields.finish({})
+    if path is None:
+        item.problem("no path is given", "add path:")
+        return {}
+    return _variables_of(item, path, required=required, is_raw=is_raw)
+
+
+def _variables_of(
+    item: Value, path_value: Value, *, required: bool, is_raw: bool = False
+) -> dict[str, str]:
+    """The variables in the file at a path, read in one of the two grammars."""
     written = filled_text(path_value)
     if not written:
         return {}
@@ -88,4 +143,5 @@ def _env_file(item: Value) -> dict[str, str]:
     except ValueError as error:
         path_value.problem(str(error))
         return {}
-    return parse_variables(content, file=written, inherited=reading.variables, log=reading.log)
+    parse = parse_raw_variables if is_raw else parse_variables
+    return parse(content, file=written, inherited=reading.variables, log=reading.log)

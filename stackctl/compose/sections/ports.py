@@ -1,14 +1,16 @@
 """Published ports: `[[IP:][HOST]:]CONTAINER[/PROTOCOL]` with ranges, and the long form.
 
 A range of published ports over one container port publishes every port of the range, and two
-ranges of equal length pair up, as `docker stack deploy` does. A published port of 0, or none, lets
-the manager choose. A host address is refused, because a port of the mesh is open on every node:
-dropping `127.0.0.1` would publish what the user wanted hidden.
+ranges of equal length pair up, as `docker stack deploy` does; `docker compose` publishes one port
+of a range over one container port, so that the range is kept beside each of them. A published port
+of 0, or none, lets the manager or the engine choose.
 """
 
 import ipaddress
 import re
 from typing import NamedTuple
+
+import msgspec
 
 from stackctl.compose.document import PortUse
 from stackctl.compose.problems import shown
@@ -18,7 +20,6 @@ from stackctl.model.specs import PortMode, PortSpec
 
 PORT_MAX = 65_535
 PROTOCOLS = ("tcp", "udp", "sctp")
-NO_EFFECT = ("name", "app_protocol")
 
 _RANGE = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
 
@@ -91,12 +92,13 @@ def pair_ports(published: Range | None, target: Range) -> list[tuple[int, int]]:
 
 def read_ports(value: Value) -> tuple[PortUse, ...]:
     """The ports of a service. What is said twice in the same words counts once, as in Compose."""
-    uses: dict[PortSpec, PortUse] = {}
+    uses: dict[tuple[PortSpec, str], PortUse] = {}
     for item in value.items("a list of ports"):
-        for spec in _long(item) if item.is_mapping() else _short(item):
-            if spec in uses and spec.published:
-                item.note(f"port {spec.published} is published twice alike; once is enough")
-            uses.setdefault(spec, PortUse(spec, item.place))
+        for use in _long(item) if item.is_mapping() else _short(item):
+            same = (use.spec, use.host_ip)
+            if same in uses and use.spec.published:
+                item.note(f"port {use.spec.published} is published twice alike; once is enough")
+            uses.setdefault(same, use)
     return tuple(uses.values())
 
 
@@ -107,30 +109,35 @@ def _target(written: str) -> Range:
     return target
 
 
-def _short(item: Value) -> list[PortSpec]:
+def _short(item: Value) -> list[PortUse]:
     written = item.written
     if isinstance(written, bool | float) or written is None:
         item.expected('a port such as 80, "8080:80" or "53:53/udp"')
         return []
     try:
         port = parse_short(str(written))
-        _check_address(item, port.address)
-        return _specs(item, port.published, port.target, protocol=port.protocol)
+        model = PortSpec(target=0, protocol=port.protocol)
+        uses = _uses(item, port.published, port.target, model)
     except ValueError as error:
         item.problem(str(error))
         return []
+    address = _checked_address(item, port.address)
+    return [msgspec.structs.replace(use, host_ip=address) for use in uses]
 
 
-def _long(item: Value) -> list[PortSpec]:
+def _long(item: Value) -> list[PortUse]:
     fields = Fields(item)
     target = fields.get("target")
     published = fields.get("published")
-    protocol = fields.read("protocol", _protocol, "tcp")
-    mode = fields.read("mode", choice(PortMode, PortMode.INGRESS), PortMode.INGRESS)
+    model = PortSpec(
+        target=0,
+        protocol=fields.read("protocol", _protocol, "tcp"),
+        mode=fields.read("mode", choice(PortMode, PortMode.INGRESS), PortMode.INGRESS),
+    )
     address = fields.get("host_ip")
-    if address is not None:
-        _check_address(address, text(address))
-    fields.accept_without_effect(NO_EFFECT)
+    host_ip = "" if address is None else _checked_address(address, text(address))
+    name = fields.read("name", text, "")
+    app_protocol = fields.read("app_protocol", text, "")
     fields.finish({})
     if target is None:
         item.problem("no target is given", "add target: and the port of the container")
@@ -140,10 +147,14 @@ def _long(item: Value) -> list[PortSpec]:
     if target_range is None:
         return []
     try:
-        return _specs(item, published_range, target_range, protocol=protocol, mode=mode)
+        uses = _uses(item, published_range, target_range, model)
     except ValueError as error:
         item.problem(str(error))
         return []
+    return [
+        msgspec.structs.replace(use, host_ip=host_ip, name=name, app_protocol=app_protocol)
+        for use in uses
+    ]
 
 
 def _read_range(value: Value, *, minimum: int) -> Range | None:
@@ -167,35 +178,31 @@ def _protocol(value: Value) -> str:
     return protocol
 
 
-def _check_address(value: Value, address: str) -> None:
+def _checked_address(value: Value, address: str) -> str:
+    """The address in its shortest form; "" is all addresses."""
     if not address:
-        return
+        return ""
     try:
-        everywhere = ipaddress.ip_address(address).is_unspecified
+        return str(ipaddress.ip_address(address))
     except ValueError:
         value.problem(f"{shown(address)!r} is no IP address")
-        return
-    if not everywhere:
-        value.problem(
-            "a host address is not supported by deploy: a published port is open on every node",
-            f"remove {shown(address)}, or publish no port and reach the service by its name",
-        )
+        return ""
 
 
-def _specs(
-    item: Value,
-    published: Range | None,
-    target: Range,
-    *,
-    protocol: str,
-    mode: PortMode = PortMode.INGRESS,
-) -> list[PortSpec]:
+def _uses(item: Value, published: Range | None, target: Range, model: PortSpec) -> list[PortUse]:
+    """A use for each port; the rest of each spec is that of `model`."""
     reading = item.reading
     wanted = max(len(target), 0 if published is None else len(published))
     if wanted > reading.ports_left:
         raise ValueError("the file publishes more ports than there are")
     reading.ports_left -= wanted
+    is_choice = published is not None and len(target) == 1 < len(published)
+    one_of = (published.first, published.last) if published is not None and is_choice else None
     return [
-        PortSpec(target=port, published=source, protocol=protocol, mode=mode)
+        PortUse(
+            msgspec.structs.replace(model, target=port, published=source),
+            item.place,
+            one_of=one_of,
+        )
         for source, port in pair_ports(published, target)
     ]

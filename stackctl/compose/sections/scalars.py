@@ -15,6 +15,8 @@ from stackctl.compose.problems import shown
 from stackctl.compose.sections.reading import Reader, Value
 from stackctl.compose.syntax.yaml_scalars import Written, go_text
 
+RESERVED_LABEL_PREFIX = "stackctl."
+
 E = TypeVar("E", bound=StrEnum)
 N = TypeVar("N", int, float)
 
@@ -87,21 +89,25 @@ def integer(minimum: int = 0, maximum: int = INT64_MAX) -> Reader[int]:
     return read
 
 
-def ratio(value: Value) -> float:
-    """A number from 0 to 1."""
-    written = value.written
-    number = math.nan
-    if isinstance(written, int | float) and not isinstance(written, bool):
-        number = float(written)
-    elif isinstance(written, str):
-        try:
-            number = float(written)
-        except ValueError:
-            number = math.nan
-    if not 0 <= number <= 1:
-        value.expected("a number from 0 to 1")
-        return 0
-    return number
+def _number_up_to(maximum: int) -> Reader[float]:
+    def read(value: Value) -> float:
+        written = value.written
+        number = math.nan
+        if isinstance(written, int | float | str) and not isinstance(written, bool):
+            try:
+                number = float(written)
+            except (ValueError, OverflowError):
+                number = math.nan
+        if not 0 <= number <= maximum:
+            value.expected(f"a number from 0 to {maximum}")
+            return 0
+        return number
+
+    return read
+
+
+ratio = _number_up_to(1)
+percentage = _number_up_to(100)
 
 
 def duration(value: Value) -> float:
@@ -161,7 +167,7 @@ def word(known: tuple[str, ...]) -> Reader[str]:
         if isinstance(written, str) and written in known:
             return written
         hint = value.reading.log.near(written, known) if isinstance(written, str) else None
-        value.expected(f"one of {', '.join(known)}", hint)
+        value.expected(known[0] if len(known) == 1 else f"one of {', '.join(known)}", hint)
         return ""
 
     return read
@@ -218,9 +224,14 @@ def labels(value: Value) -> dict[str, str]:
     """Labels; one without a value is empty."""
     found = named_values(value)
     for entry in found:
-        if entry.name.startswith("stackctl."):
-            entry.problem(f"label {shown(entry.name)} is reserved for stackctl itself")
+        check_label_name(entry.value, entry.name)
     return {entry.name: entry.content or "" for entry in found}
+
+
+def check_label_name(value: Value, name: str) -> None:
+    """Report at `value` a label that is ours."""
+    if name.startswith(RESERVED_LABEL_PREFIX):
+        value.key_problem(f"label {shown(name)} is reserved for stackctl itself")
 
 
 def options(value: Value) -> dict[str, str]:

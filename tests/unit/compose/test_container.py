@@ -321,12 +321,12 @@ def test_a_seccomp_profile_must_exist_and_be_json(stack: StackFolder) -> None:
         ),
         (
             "tty: true",
-            "2:3: services.web: no image is given; add image: with a name that every node can pull",
+            "2:3: services.web: no image is given; add image: with a name that can be pulled",
         ),
         (
             "build: .",
             (
-                "2:3: services.web: no image is given, and deploy does not build; "
+                "3:5: services.web.build: no image is given, and a deploy does not build; "
                 "add image: with a name that every node can pull"
             ),
         ),
@@ -334,12 +334,6 @@ def test_a_seccomp_profile_must_exist_and_be_json(stack: StackFolder) -> None:
 )
 def test_a_service_needs_an_image(stack: StackFolder, lines: str, problem: str) -> None:
     assert stack.problems(f"services:\n  web:\n    {lines}\n") == [problem]
-
-
-def test_build_beside_an_image_is_noted(stack: StackFolder) -> None:
-    assert stack.notes(stack.service_text("build: {context: ., args: [A=1]}")) == [
-        "4:5: services.web.build: build is not used by deploy: the image must exist already"
-    ]
 
 
 def test_an_operator_of_the_shell_is_noted(stack: StackFolder) -> None:

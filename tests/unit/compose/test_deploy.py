@@ -273,17 +273,11 @@ def test_an_update_block_has_the_same_defaults_as_none(stack: StackFolder) -> No
             "resources.reservations: more cpus are reserved than the limit allows",
         ),
         (
-            "resources: {reservations: {devices: []}}",
-            41,
-            ("resources.reservations.devices: not supported yet by deploy"),
-        ),
-        (
             "resources: {reservations: {pids: 5}}",
             41,
             (
-                "resources.reservations.pids: not supported yet "
-                "by deploy; processes can be limited, not reserved: use "
-                "deploy.resources.limits.pids"
+                "resources.reservations.pids: processes can be limited, not reserved; "
+                "use deploy.resources.limits.pids"
             ),
         ),
         (

@@ -129,11 +129,8 @@ def test_a_path_that_cannot_be_a_file_is_no_missing_file(stack: StackFolder) -> 
             "4:16: services.web.env_file[0]: no path is given; add path:",
         ),
         (
-            "env_file: [{path: x, format: raw}]",
-            (
-                "4:26: services.web.env_file[0].format: "
-                "not supported yet by deploy; write the file in the grammar of .env"
-            ),
+            "env_file: [{path: x, format: row}]",
+            ("4:34: services.web.env_file[0].format: must be raw, not text (row)"),
         ),
     ],
 )

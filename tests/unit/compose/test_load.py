@@ -81,7 +81,7 @@ def test_every_problem_of_a_file_is_told_at_once_in_its_order(stack: StackFolder
     volums: {}
     """
     assert stack.problems(text) == [
-        "2:3: services.web: no image is given; add image: with a name that every node can pull",
+        "2:3: services.web: no image is given; add image: with a name that can be pulled",
         "3:5: services.web.imgae: unknown key; did you mean image?",
         "4:13: services.web.ports[0]: 'x' is no port and no range of ports",
         "5:24: services.web.deploy.replicas: must be a whole number, not text (many)",

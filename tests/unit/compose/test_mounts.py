@@ -6,7 +6,7 @@ import pytest
 from stackctl.compose.document import MountUse
 from stackctl.compose.problems import Place, Position
 from stackctl.model.specs import Mount, MountKind
-from tests.unit.compose.document_reading import read_service
+from tests.unit.compose.document_reading import read_service, service_problems
 from tests.unit.compose.stack_folder import StackFolder
 
 PLACE = Place(Position("stack.yml", 1, 1), ())
@@ -118,6 +118,23 @@ def test_what_only_the_document_keeps(written: str, expected: MountUse) -> None:
     assert msgspec.structs.replace(use, place=PLACE) == expected
 
 
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ("{type: image, target: /x}", "an image mount needs a source"),
+        ("{type: image, source: 'a b', target: /x}", "invalid image reference 'a b'"),
+        ("{type: cluster, target: /x}", "a cluster volume needs a source"),
+        ("{type: npipe, target: /x}", "a named pipe needs a source"),
+        ("{type: bind, source: /a, target: /x, bind: {selinux: y}}", "must be one of z, Z"),
+        ("{type: bind, source: /a, target: /x, bind: {recursive: on}}", "must be one of enabled"),
+        ("data:/x:z", "option z does not fit a volume"),
+    ],
+)
+def test_mistakes_in_what_only_the_document_keeps(written: str, message: str) -> None:
+    (problem,) = service_problems(f"volumes:\n  - {written}", rest=VOLUMES)
+    assert message in problem
+
+
 def test_a_parent_folder_is_resolved(stack: StackFolder) -> None:
     service = stack.service('volumes: ["../conf:/x"]')
     assert service.task.container.mounts[0].source == str(stack.folder.parent / "conf")
@@ -164,13 +181,6 @@ def test_mounts_are_sorted_by_where_they_go(stack: StackFolder) -> None:
         ("{target: /x}", "no type is given"),
         ("{type: volume}", "no target is given"),
         ("{type: bind, target: /x}", "a bind mount needs a source"),
-        ("{type: image, target: /x}", "an image mount needs a source"),
-        ("{type: image, source: 'a b', target: /x}", "invalid image reference 'a b'"),
-        ("{type: cluster, target: /x}", "a cluster volume needs a source"),
-        ("{type: npipe, target: /x}", "a named pipe needs a source"),
-        ("{type: bind, source: /a, target: /x, bind: {selinux: y}}", "must be one of z, Z"),
-        ("{type: bind, source: /a, target: /x, bind: {recursive: on}}", "must be one of enabled"),
-        ("data:/x:z", "option z does not fit a volume"),
         ("{type: tmpfs, source: a, target: /x}", "a tmpfs has no source"),
         ("{type: tmpfs, target: /x, volume: {nocopy: true}}", "does not fit type tmpfs"),
         ("{type: volume, source: data, target: /x, bind: {}}", "does not fit type volume"),

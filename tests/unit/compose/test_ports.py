@@ -91,8 +91,8 @@ def test_a_port_said_twice_alike_counts_once_with_a_note(stack: StackFolder) -> 
         ('"80:80/tcp/udp"', "the protocol is 'tcp/udp'"),
         ('"80:80/"', "the protocol is ''"),
         ('"localhost:80:80"', "'localhost' is no IP address"),
-        ('"127.0.0.1:80:80"', "a host address is not supported by deploy"),
-        ('"::1:80:80"', "a host address is not supported by deploy"),
+        ('"127.0.0.1:80:80"', "a published port is open on every node"),
+        ('"::1:80:80"', "a published port is open on every node"),
         ("{published: 80}", "no target is given"),
         ("{target: 80, mode: mesh}", "must be ingress or host, not text (mesh)"),
         ("{target: 80, protocol: http}", "must be tcp, udp or sctp"),
@@ -101,7 +101,7 @@ def test_a_port_said_twice_alike_counts_once_with_a_note(stack: StackFolder) -> 
         ("{target: 1.5}", "must be a port or a range of ports"),
         ("{target: 80, published: [80]}", "must be a port or a range of ports"),
         ("{target: 80-81, published: 80-82}", "3 published ports cannot pair with 2 ports"),
-        ("{target: 80, host_ip: 10.0.0.1}", "a host address is not supported by deploy"),
+        ("{target: 80, host_ip: 10.0.0.1}", "a published port is open on every node"),
     ],
 )
 def test_mistakes(stack: StackFolder, written: str, message: str) -> None:

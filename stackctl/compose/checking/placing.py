@@ -1,0 +1,35 @@
+"""What a service needs before a cluster can place it: an image, and neighbours that exist."""
+
+from stackctl.compose.dependencies import place_of
+from stackctl.compose.document import Document, Service
+from stackctl.compose.problems import ProblemLog, shown
+
+
+def check_placing(document: Document, log: ProblemLog) -> None:
+    """Report services that no node could run, and services to keep apart from that nobody knows."""
+    keys = {service.key for service in document.services}
+    for service in document.services:
+        _check_image(service, log)
+        for other in service.deploy.apart:
+            # A name with _ may be that of a service of another stack, which only a cluster knows.
+            if other.name == service.key:
+                log.add(
+                    other.place,
+                    "a service cannot be kept apart from itself",
+                    "use max_replicas_per_node: 1",
+                )
+            elif other.name and other.name not in keys and "_" not in other.name:
+                log.add(
+                    other.place,
+                    f"undefined service {shown(other.name)!r}",
+                    log.near(other.name, keys) or "write STACK_SERVICE for one of another stack",
+                )
+
+
+def _check_image(service: Service, log: ProblemLog) -> None:
+    if service.build is not None and not service.container.image:
+        log.add(
+            place_of(service, "build"),
+            "no image is given, and a deploy does not build",
+            "add image: with a name that every node can pull",
+        )
