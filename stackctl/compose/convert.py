@@ -9,9 +9,10 @@ from collections.abc import Mapping
 import msgspec
 
 from stackctl.compose.dependencies import dependency_specs
-from stackctl.compose.document import Document, MountUse, Service
+from stackctl.compose.document import Deploy, Document, MountUse, Service
 from stackctl.compose.grammar.names import full_name
 from stackctl.compose.object_specs import own_configs, own_networks, own_secrets
+from stackctl.compose.one_shots import awaited_services, restart_policy
 from stackctl.compose.parts.attachments import FileUse, NetworkUse
 from stackctl.compose.parts.objects import FileObject
 from stackctl.model import specs
@@ -33,6 +34,7 @@ class _Conversion:
     def __init__(self, document: Document, stack_name: str) -> None:
         self._document = document
         self._stack_name = stack_name
+        self._awaited = awaited_services(document)
 
     def labelled(self, labels: Mapping[str, str]) -> dict[str, str]:
         """The labels with the one that says which stack an object belongs to, sorted."""
@@ -43,6 +45,7 @@ class _Conversion:
         container = msgspec.structs.replace(
             service.container,
             labels=self.labelled(service.container.labels),
+            groups=tuple(sorted(service.container.groups)),
             mounts=tuple(sorted(map(self._mount, service.mounts), key=lambda it: it.target)),
             configs=self._files(service.configs, self._document.configs),
             secrets=self._files(service.secrets, self._document.secrets),
@@ -54,8 +57,8 @@ class _Conversion:
                 container=container,
                 limits=deploy.limits,
                 reservations=deploy.reservations,
-                restart=service.restart,
-                placement=deploy.placement,
+                restart=restart_policy(service, is_awaited=service.key in self._awaited),
+                placement=self._placement(deploy),
                 networks=tuple(sorted(attachments, key=lambda it: it.network)),
             ),
             labels=self.labelled(deploy.labels),
@@ -71,6 +74,19 @@ class _Conversion:
                     key=lambda it: (it.target, it.protocol, it.published, it.mode),
                 )
             ),
+        )
+
+    def _placement(self, deploy: Deploy) -> specs.Placement:
+        """The placement with the services to keep apart from by their full names."""
+        keys = {service.key for service in self._document.services}
+        names: dict[bool, list[str]] = {True: [], False: []}
+        for other in deploy.apart:
+            name = full_name(self._stack_name, other.name) if other.name in keys else other.name
+            names[other.required].append(name)
+        return msgspec.structs.replace(
+            deploy.placement,
+            exclude_services=tuple(sorted(set(names[True]))),
+            avoid_services=tuple(sorted(set(names[False]))),
         )
 
     def _attachment(self, use: NetworkUse, service_key: str) -> specs.NetworkAttachment:

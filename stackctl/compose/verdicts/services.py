@@ -122,7 +122,7 @@ _UPDATE = "parallelism delay failure_action monitor max_failure_ratio order"
 DEPLOY = (
     rule(
         f"{_DEPLOY}.mode",
-        refused("jobs are not there yet", "use restart_policy with condition: none or on-failure"),
+        honoured("a job runs once for each change of its tasks, and on `deploy --rerun`"),
         honoured(""),
         when=_JOB,
     ),
