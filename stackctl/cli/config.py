@@ -12,7 +12,6 @@ app = typer.Typer(name="config", rich_markup_mode=None, add_completion=False)
 
 EPILOG = """\b
 Examples:
-  stackctl config -c compose.yaml
   stackctl config -c compose.yaml -c production.yaml --format json -o merged.json
   stackctl config --images"""
 

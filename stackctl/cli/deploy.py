@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from stackctl.cli import deploying, options
+from stackctl.cli import compose_options, deploying, options
 from stackctl.cli.waiting import WaitOptions
 
 app = typer.Typer(
@@ -16,7 +16,7 @@ app = typer.Typer(
 EPILOG = """\b
 Examples:
   stackctl deploy -c compose.yaml shop
-  stackctl deploy --prune --timeout 120 -c compose.yaml shop"""
+  stackctl deploy --prune --timeout 120 -c compose.yaml -c production.yaml shop"""
 
 
 @app.command(name="deploy", epilog=EPILOG)
@@ -24,15 +24,17 @@ def deploy(
     context: typer.Context,
     *,
     stack: Annotated[str, typer.Argument(metavar="STACK", help="Name of the stack.")],
-    files: Annotated[
-        list[str] | None,
+    files: compose_options.Files = None,
+    env_files: compose_options.EnvFiles = None,
+    profiles: compose_options.Profiles = None,
+    project_directory: compose_options.ProjectDirectory = None,
+    lenient: Annotated[
+        bool,
         typer.Option(
-            "--compose-file",
-            "-c",
-            metavar="FILE",
-            help="The Compose file, or - for standard input; may be given several times.",
+            "--lenient",
+            help="Leave out what a cluster cannot honour, and say so, instead of refusing it.",
         ),
-    ] = None,
+    ] = False,
     detach: options.Detach = False,
     prune: Annotated[
         bool, typer.Option("--prune", help="Remove services that the file no longer has.")
@@ -48,7 +50,8 @@ def deploy(
         options.session_of(context),
         stack,
         deploying.DeployOptions(
-            files=files or [],
+            files=compose_options.FileOptions(files, env_files, profiles, project_directory),
+            is_lenient=lenient,
             is_detached=detach,
             prunes=prune,
             reruns=rerun,

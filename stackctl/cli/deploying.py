@@ -1,13 +1,13 @@
 """What `deploy` and `stack deploy` do: read the file, hand it over, follow it."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from stackctl.cli.compose_options import FileOptions
+from stackctl.cli.compose_reading import refusal, show_notes, show_problems
 from stackctl.cli.render.changes import render_changes
 from stackctl.cli.session import Session
 from stackctl.cli.waiting import Change, WaitOptions, read_stack, wait_for_change
 from stackctl.client.convergence import baseline_of
-from stackctl.errors import InputError
 
 if TYPE_CHECKING:
     from stackctl.model.specs import StackSpec
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 class DeployOptions(NamedTuple):
     """The flags of a deploy."""
 
-    files: Sequence[str]
+    files: FileOptions
+    is_lenient: bool = False
     is_detached: bool = False
     prunes: bool = False
     reruns: bool = False
@@ -30,7 +31,7 @@ def deploy(session: Session, stack_name: str, options: DeployOptions) -> int:
     # msgspec is needed here and by no other command.
     from stackctl.wire import codec
 
-    spec = _read_stack_file(session, stack_name, options.files)
+    spec = _read_stack_files(session, stack_name, options)
     read = read_stack(stack_name)
     before = read(session.client)
     result = session.client.put_stack(
@@ -51,20 +52,15 @@ def deploy(session: Session, stack_name: str, options: DeployOptions) -> int:
     return 0
 
 
-def _read_stack_file(session: Session, stack_name: str, files: Sequence[str]) -> "StackSpec":
-    from stackctl.compose.load import load_stack_with_notes
+def _read_stack_files(session: Session, stack_name: str, options: DeployOptions) -> "StackSpec":
+    from stackctl.compose.load import load_request_stack
     from stackctl.compose.problems import ComposeProblems
 
+    request = options.files.request(session, stack_name)._replace(lenient=options.is_lenient)
     try:
-        loaded = load_stack_with_notes(files, stack_name, environment=session.environment)
+        loaded = load_request_stack(request)
     except ComposeProblems as error:
-        # As they stand, without our name in front: editors and CI look for file:line:column.
-        session.terminal.note(error.message)
-        count = len(error.problems)
-        raise InputError(
-            f"{count} {'problem' if count == 1 else 'problems'} in the Compose file; "
-            "nothing was changed"
-        ) from error
-    for note in loaded.notes:
-        session.terminal.note(f"note: {note}")
+        show_problems(session, error.problems)
+        raise refusal(len(error.problems), consequence="; nothing was changed") from error
+    show_notes(session, loaded.notes)
     return loaded.spec

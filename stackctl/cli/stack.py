@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from stackctl.cli import deploy, options, removing
+from stackctl.cli import config, deploy, options, removing
 from stackctl.cli.listings import service_lists, stack_lists, task_lists
 
 app = typer.Typer(
@@ -18,6 +18,7 @@ StackName = Annotated[str, typer.Argument(metavar="STACK", help="Name of the sta
 
 app.command(name="deploy", epilog=deploy.EPILOG)(deploy.deploy)
 app.command(name="up", epilog=deploy.EPILOG, hidden=True)(deploy.deploy)
+app.command(name="config", epilog=config.EPILOG)(config.config)
 
 
 @app.command(
