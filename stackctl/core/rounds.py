@@ -22,10 +22,9 @@ from stackctl.state.changes import (
     DropConfig,
     DropNetwork,
     DropStack,
-    is_config_unused,
-    is_network_used,
 )
 from stackctl.state.cluster import ClusterState
+from stackctl.state.leftovers import is_config_unused, is_network_used
 
 Named = TypeVar("Named", objects.Network, objects.Config, objects.Stack)
 

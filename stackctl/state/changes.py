@@ -14,6 +14,7 @@ from stackctl.model import objects, specs
 from stackctl.model.task_state import TaskState
 from stackctl.state import admission, moves, revisions
 from stackctl.state.cluster import Draft
+from stackctl.state.leftovers import is_config_unused, is_gone, is_network_used
 from stackctl.state.results import Rejection
 
 
@@ -426,40 +427,6 @@ def _change_service(
         case DropService():
             if service.removing and not draft.tasks_of(service.id):
                 draft.drop_service(service.id)
-
-
-def is_gone(draft: Draft, task: objects.Task) -> bool:
-    """True when nothing of an unwanted task runs where it can be reached. On a node that is DOWN
-    something may; its agent ends every container that nobody assigns to it when it returns.
-    """
-    if task.is_wanted:
-        return False
-    node = draft.nodes.get(task.node_id)
-    is_reachable = node is not None and node.state != objects.NodeState.DOWN
-    return task.has_ended or task.status.state < TaskState.ASSIGNED or not is_reachable
-
-
-def is_network_used(draft: Draft, network: objects.Network) -> bool:
-    """True while a service is attached to it in its spec, in the previous one, or in a revision of
-    which it still has tasks.
-    """
-    return any(
-        attachment.network == network.name
-        for service in draft.services.values()
-        for spec in service.task_specs.values()
-        for attachment in spec.networks
-    )
-
-
-def is_config_unused(draft: Draft, config: objects.Config) -> bool:
-    """True for a content that is neither what its name means now nor in use by any revision."""
-    if draft.config_ids.get(config.name) == config.id and not config.removing:
-        return False
-    return not any(
-        config.id in by_name.values()
-        for service in draft.services.values()
-        for by_name in service.config_ids.values()
-    )
 
 
 def _clashes(draft: Draft, service: objects.Service, ports: tuple[specs.PortSpec, ...]) -> bool:

@@ -8,7 +8,8 @@ forgotten at once, because an agent ends every container that nobody assigns to 
 from stackctl.core.decisions import Decisions
 from stackctl.model import objects
 from stackctl.model.task_state import TaskState
-from stackctl.state.changes import DropService, DropTask, EndTask, ForgetRevisions, is_gone
+from stackctl.state.changes import DropService, DropTask, EndTask, ForgetRevisions
+from stackctl.state.leftovers import is_gone
 
 HISTORY_LIMIT = 5
 ORPHANED_AFTER_SECONDS = 24 * 3600.0

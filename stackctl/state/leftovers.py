@@ -1,0 +1,43 @@
+"""Leftovers: what nobody needs any longer and may be forgotten.
+
+Asked when a round decides to forget something, and again when the decision is applied: a deploy in
+between may have taken it up again.
+"""
+
+from stackctl.model import objects
+from stackctl.model.task_state import TaskState
+from stackctl.state.cluster import Draft
+
+
+def is_gone(draft: Draft, task: objects.Task) -> bool:
+    """True when nothing of an unwanted task runs where it can be reached. On a node that is DOWN
+    something may; its agent ends every container that nobody assigns to it when it returns.
+    """
+    if task.is_wanted:
+        return False
+    node = draft.nodes.get(task.node_id)
+    is_reachable = node is not None and node.state != objects.NodeState.DOWN
+    return task.has_ended or task.status.state < TaskState.ASSIGNED or not is_reachable
+
+
+def is_network_used(draft: Draft, network: objects.Network) -> bool:
+    """True while a service is attached to it in its spec, in the previous one, or in a revision of
+    which it still has tasks.
+    """
+    return any(
+        attachment.network == network.name
+        for service in draft.services.values()
+        for spec in service.task_specs.values()
+        for attachment in spec.networks
+    )
+
+
+def is_config_unused(draft: Draft, config: objects.Config) -> bool:
+    """True for a content that is neither what its name means now nor in use by any revision."""
+    if draft.config_ids.get(config.name) == config.id and not config.removing:
+        return False
+    return not any(
+        config.id in by_name.values()
+        for service in draft.services.values()
+        for by_name in service.config_ids.values()
+    )
