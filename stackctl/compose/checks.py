@@ -19,7 +19,7 @@ def check_document(document: Document, log: ProblemLog, target: Target | None) -
     check_order(document, log)
     check_services(document, log)
     check_ports(document, log, target)
-    check_addresses(document, log)
+    check_addresses(document, log, target)
     if target is Target.CLUSTER:
         check_for_cluster(document, log)
         check_placing(document, log)

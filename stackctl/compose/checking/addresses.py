@@ -7,18 +7,20 @@ from stackctl.compose.document import Document, Service
 from stackctl.compose.parts.attachments import NetworkUse
 from stackctl.compose.parts.objects import Network
 from stackctl.compose.problems import Place, ProblemLog, shown
+from stackctl.compose.verdicts.rules import Target
 
 Subnet = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
-def check_addresses(document: Document, log: ProblemLog) -> None:
+def check_addresses(document: Document, log: ProblemLog, target: Target | None) -> None:
     """Report subnets that overlap, and addresses that cannot be given."""
     _check_subnets(document, log)
     taken: dict[tuple[str, str], str] = {}
     for service in document.services:
         for use in service.networks:
             for address in filter(None, (use.ipv4_address, use.ipv6_address)):
-                _check_in_subnet(use, address, document, log)
+                if target is Target.LOCAL:
+                    _check_in_subnet(use, address, document, log)
                 other = taken.setdefault((use.key, address), service.key)
                 if other != service.key:
                     log.add(

@@ -3,6 +3,8 @@
 from stackctl.compose.dependencies import place_of
 from stackctl.compose.document import Document, Service
 from stackctl.compose.problems import ProblemLog, shown
+from stackctl.compose.sections.namespaces import BRIDGE
+from stackctl.model.specs import PortMode
 
 
 def check_placing(document: Document, log: ProblemLog) -> None:
@@ -10,6 +12,7 @@ def check_placing(document: Document, log: ProblemLog) -> None:
     keys = {service.key for service in document.services}
     for service in document.services:
         _check_image(service, log)
+        _check_bridge(service, log)
         for other in service.deploy.apart:
             # A name with _ may be that of a service of another stack, which only a cluster knows.
             if other.name == service.key:
@@ -33,3 +36,15 @@ def _check_image(service: Service, log: ProblemLog) -> None:
             "no image is given, and a deploy does not build",
             "add image: with a name that every node can pull",
         )
+
+
+def _check_bridge(service: Service, log: ProblemLog) -> None:
+    if service.container.network_mode != BRIDGE:
+        return
+    for use in service.ports:
+        if use.spec.mode is PortMode.INGRESS:
+            log.add(
+                use.place,
+                f"the mesh does not reach a service with network_mode: {BRIDGE}",
+                "write the port with mode: host, or remove network_mode:",
+            )

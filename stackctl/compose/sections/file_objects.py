@@ -1,7 +1,7 @@
 """The top-level `configs` and `secrets`: files that the cluster or the engine hands to containers.
 
-Each has one source: a file, a variable, content in the file (configs only), a driver of the engine
-(secrets only), or somebody else who made it. What a secret contains is never part of a message.
+Each has one source: a file, a variable, content in the Compose file, a driver of the engine, or
+somebody else who made it. What a secret contains is never part of a message.
 """
 
 from typing import NamedTuple, TypeVar
@@ -23,11 +23,13 @@ class Kind(NamedTuple):
 
     word: str
     bytes_max: int
-    sources: tuple[str, ...]
+    usual: str  # a source beside a file
 
 
-CONFIG = Kind("config", 1000 << 10, ("file", "environment", "content"))
-SECRET = Kind("secret", 500 << 10, ("file", "environment", "driver"))
+CONFIG = Kind("config", 1000 << 10, "content")
+SECRET = Kind("secret", 500 << 10, "environment")
+
+_SOURCES = ("file", "environment", "content", "driver")
 
 
 class _Source(NamedTuple):
@@ -42,39 +44,32 @@ class _Source(NamedTuple):
 
 def read_config(key: str, value: Value, stack_name: str) -> Config:
     """One config with its content."""
-    fields = Fields(value)
-    config = _file_object(key, value, fields, stack_name=stack_name, of=Config)
-    fields.finish({})
-    return config
+    return _file_object(key, value, stack_name, Config)
 
 
 def read_secret(key: str, value: Value, stack_name: str) -> Secret:
     """One secret with its content."""
-    fields = Fields(value)
-    secret = _file_object(key, value, fields, stack_name=stack_name, of=Secret)
-    content = fields.get("content")
-    if content is not None:
-        content.key_problem(
-            "what is written in the file is no secret", "use environment: NAME, or file: PATH"
-        )
-    fields.finish({})
+    secret = _file_object(key, value, stack_name, Secret)
+    if secret.content is not None:
+        value.note("what is written in the Compose file is no secret")
     return secret
 
 
-def _file_object(key: str, value: Value, fields: Fields, *, stack_name: str, of: type[F]) -> F:
+def _file_object(key: str, value: Value, stack_name: str, of: type[F]) -> F:
     kind = SECRET if of is Secret else CONFIG
+    fields = Fields(value)
     naming = read_naming(
         fields, key=key, value=value, stack_name=stack_name, length_max=CONFIG_NAME_LENGTH_MAX
     )
-    sources = {name: fields.get(name) for name in kind.sources}
+    sources = {name: fields.get(name) for name in _SOURCES}
     written = {name: source for name, source in sources.items() if source is not None}
     source = _Source()
     if naming.external:
         refuse_beside_external(value)
     else:
         source = _source(written, kind)
-        _check_sources(value, fields, written, kind)
-    return of(
+        _check_sources(value, written, kind)
+    found = of(
         key,
         value.key_place,
         naming.name,
@@ -85,20 +80,20 @@ def _file_object(key: str, value: Value, fields: Fields, *, stack_name: str, of:
         content=source.content,
         data=source.data,
         driver=source.driver,
-        driver_options=fields.read("driver_opts", options, {}) if of is Secret else {},
+        driver_options=fields.read("driver_opts", options, {}),
         template_driver=fields.read("template_driver", filled_text, ""),
         extensions=fields.extensions(),
     )
+    fields.finish({})
+    return found
 
 
-def _check_sources(value: Value, fields: Fields, written: dict[str, Value], kind: Kind) -> None:
+def _check_sources(value: Value, written: dict[str, Value], kind: Kind) -> None:
     first, *others = written or [""]
     for name in others:
         written[name].key_problem(f"excludes {first}", "keep one of the two")
-    # A refused content is reported for itself.
-    if not first and value.is_mapping() and "content" not in fields:
-        words = " nor ".join(kind.sources[:2] if kind is SECRET else ("file", "content"))
-        value.key_problem(f"has neither {words}", "add file: PATH")
+    if not first and value.is_mapping():
+        value.key_problem(f"has neither file nor {kind.usual}", "add file: PATH")
 
 
 def _source(written: dict[str, Value], kind: Kind) -> _Source:
@@ -120,9 +115,7 @@ def _source(written: dict[str, Value], kind: Kind) -> _Source:
 def _variable(value: Value, name: str, kind: Kind) -> bytes:
     content = value.reading.variables(name) if name else ""
     if content is None:
-        value.problem(
-            f"the variable {shown(name)} is not set", f"set it, or use {kind.sources[0]}:"
-        )
+        value.problem(f"the variable {shown(name)} is not set", "set it, or use file:")
         return b""
     return _bounded(value, content.encode(), kind)
 
