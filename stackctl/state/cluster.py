@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import TypeVar
 
 import msgspec
-from immutables import Map
+from immutables import Map, MapMutation
 
 from stackctl.model import objects
 from stackctl.model.structs import Model
@@ -52,6 +52,51 @@ class ClusterState(msgspec.Struct, frozen=True, kw_only=True):
         return self.tasks_by_node.get(node_id, NO_TASKS)
 
 
+class _Index:
+    """Tasks by service or by node, being changed.
+
+    A part that is written is open until somebody reads it: while nobody does, thousands of tasks
+    change in it without a new map for each.
+    """
+
+    def __init__(self, parts: Map[str, Map[str, objects.Task]]) -> None:
+        self._parts = parts.mutate()
+        self._open: dict[str, MapMutation[str, objects.Task]] = {}
+
+    def read(self, key: str) -> Map[str, objects.Task]:
+        """The tasks under a key; the same value until they change."""
+        if key in self._open:
+            self._close(key)
+        return self._parts.get(key, NO_TASKS)
+
+    def put(self, key: str, task: objects.Task) -> None:
+        """Adds a task or replaces it."""
+        self._opened(key)[task.id] = task
+
+    def drop(self, key: str, task_id: str) -> None:
+        """Takes a task out."""
+        del self._opened(key)[task_id]
+
+    def finish(self) -> Map[str, Map[str, objects.Task]]:
+        """All parts; the index must not be used afterwards."""
+        for key in list(self._open):
+            self._close(key)
+        return self._parts.finish()
+
+    def _opened(self, key: str) -> "MapMutation[str, objects.Task]":
+        part = self._open.get(key)
+        if part is None:
+            part = self._open[key] = self._parts.get(key, NO_TASKS).mutate()
+        return part
+
+    def _close(self, key: str) -> None:
+        part = self._open.pop(key).finish()
+        if part:
+            self._parts[key] = part
+        else:
+            self._parts.pop(key, None)
+
+
 class Draft:
     """A cluster state being changed. `index` is the version that changed objects get."""
 
@@ -70,8 +115,8 @@ class Draft:
         self._network_ids = state.network_ids
         self._config_ids = state.config_ids
         self._tasks = state.tasks.mutate()
-        self._by_service = state.tasks_by_service.mutate()
-        self._by_node = state.tasks_by_node.mutate()
+        self._by_service = _Index(state.tasks_by_service)
+        self._by_node = _Index(state.tasks_by_node)
         self._unplaced: dict[str, bool] = {}  # what changed of the base's: task id -> is one now
 
     @property
@@ -125,11 +170,11 @@ class Draft:
 
     def tasks_of(self, service_id: str) -> Map[str, objects.Task]:
         """The tasks of a service, history included."""
-        return self._by_service.get(service_id, NO_TASKS)
+        return self._by_service.read(service_id)
 
     def tasks_on(self, node_id: str) -> Map[str, objects.Task]:
         """The tasks of a node, history included."""
-        return self._by_node.get(node_id, NO_TASKS)
+        return self._by_node.read(node_id)
 
     def every_task(self) -> Iterator[objects.Task]:
         """All tasks, in no particular order."""
@@ -209,10 +254,9 @@ class Draft:
         """Stores a task and keeps the indexes."""
         task = self._versioned(task)
         self._tasks[task.id] = task
-        of_service = self._by_service.get(task.service_id, NO_TASKS)
-        self._by_service[task.service_id] = of_service.set(task.id, task)
+        self._by_service.put(task.service_id, task)
         if task.node_id:
-            self._by_node[task.node_id] = self.tasks_on(task.node_id).set(task.id, task)
+            self._by_node.put(task.node_id, task)
         self._note_unplaced(task.id, is_now=_is_unplaced(task))
         self._task_event(task)
 
@@ -220,17 +264,9 @@ class Draft:
         """Forgets a task."""
         task = self._tasks[task_id]
         del self._tasks[task_id]
-        remaining = self.tasks_of(task.service_id).delete(task_id)
-        if remaining:
-            self._by_service[task.service_id] = remaining
-        else:
-            del self._by_service[task.service_id]
+        self._by_service.drop(task.service_id, task_id)
         if task.node_id:
-            left = self.tasks_on(task.node_id).delete(task_id)
-            if left:
-                self._by_node[task.node_id] = left
-            else:
-                del self._by_node[task.node_id]
+            self._by_node.drop(task.node_id, task_id)
         self._note_unplaced(task_id, is_now=False)
         self._task_event(task)
 
