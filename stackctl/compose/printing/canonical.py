@@ -6,13 +6,14 @@ still in it keeps them.
 """
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from stackctl.compose.document import Document
 from stackctl.compose.printing.objects import file_keys, model_keys, network_keys, volume_keys
 from stackctl.compose.printing.services import service_keys
-from stackctl.compose.printing.yaml_text import Plain, to_yaml
+from stackctl.compose.printing.yaml_text import Plain, to_yaml, unbounded_text
 from stackctl.compose.syntax import tree
 
 T = TypeVar("T")
@@ -48,7 +49,7 @@ def to_text(mapping: Plain, *, as_json: bool, keeps_variables: bool = False) -> 
     """The mapping as a file: YAML, or JSON on several lines."""
     doubled = mapping if keeps_variables else _doubled(mapping)
     if as_json:
-        return json.dumps(doubled, indent=2, ensure_ascii=False) + "\n"
+        return json.dumps(_for_json(doubled), indent=2, ensure_ascii=False) + "\n"
     return to_yaml(doubled)
 
 
@@ -62,6 +63,17 @@ def _plain(node: tree.Node) -> Plain:
     if isinstance(node, tree.Sequence):
         return [_plain(item) for item in node.items]
     return node.value
+
+
+def _for_json(value: Plain) -> Plain:
+    """The value with words for numbers that JSON cannot write, which `x-` keys may have."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return unbounded_text(value)
+    if isinstance(value, Mapping):
+        return {key: _for_json(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_for_json(item) for item in value]
+    return value
 
 
 def _doubled(value: Plain) -> Plain:

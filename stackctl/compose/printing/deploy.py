@@ -7,6 +7,7 @@ from stackctl.compose.printing.container import device_requests
 from stackctl.compose.printing.values import (
     cpus_text,
     duration_text,
+    extended,
     positive_duration,
     section,
 )
@@ -29,14 +30,14 @@ _UPDATE_DEFAULTS = UpdatePolicy()
 
 def deploy_keys(deploy: Deploy, requests: Sequence[DeviceRequest]) -> dict[str, Plain]:
     """The keys of `deploy`; `requests` are the devices that the container asks for."""
-    return section(
+    keys = section(
         {
             "mode": "" if deploy.mode is Mode.REPLICATED else deploy.mode.value,
             "labels": dict(deploy.labels),
             "endpoint_mode": (
                 "" if deploy.endpoint_mode is EndpointMode.VIP else deploy.endpoint_mode.value
             ),
-            "placement": _placement(deploy.placement),
+            "placement": extended(_placement(deploy.placement), deploy.placement_extensions),
             "resources": section(
                 {
                     "limits": _resources(deploy.limits, ()),
@@ -51,9 +52,11 @@ def deploy_keys(deploy: Deploy, requests: Sequence[DeviceRequest]) -> dict[str, 
             "restart_policy": _restart_policy(deploy.restart),
         },
     )
+    return extended(keys, deploy.extensions)
 
 
 def _placement(placement: Placement) -> dict[str, Plain]:
+    """What Compose says; what only we say is among the extensions, as it was written."""
     return section(
         {
             "constraints": list(placement.constraints),

@@ -8,13 +8,13 @@ from stackctl.compose.parts.objects import (
     Network,
     Volume,
 )
-from stackctl.compose.printing.values import section
+from stackctl.compose.printing.values import extended, section
 from stackctl.compose.printing.yaml_text import Plain
 
 
 def network_keys(network: Network) -> dict[str, Plain]:
     """One network."""
-    return section(
+    keys = section(
         {
             "name": network.name,
             "external": network.external,
@@ -30,11 +30,12 @@ def network_keys(network: Network) -> dict[str, Plain]:
             "enable_ipv6": network.enable_ipv6,
         },
     )
+    return extended(keys, network.extensions)
 
 
 def volume_keys(volume: Volume) -> dict[str, Plain]:
     """One volume."""
-    return section(
+    keys = section(
         {
             "name": volume.name,
             "external": volume.external,
@@ -43,11 +44,12 @@ def volume_keys(volume: Volume) -> dict[str, Plain]:
             "driver_opts": dict(volume.driver_options),
         }
     )
+    return extended(keys, volume.extensions)
 
 
 def file_keys(found: FileObject) -> dict[str, Plain]:
     """One config or secret: where its content comes from, never what a secret contains."""
-    return section(
+    keys = section(
         {
             "name": found.name,
             "external": found.external,
@@ -60,11 +62,12 @@ def file_keys(found: FileObject) -> dict[str, Plain]:
         },
         {"content": found.content},
     )
+    return extended(keys, found.extensions)
 
 
 def model_keys(model: Model) -> dict[str, Plain]:
     """One model."""
-    return section(
+    keys = section(
         {
             "model": model.model,
             "name": model.name,
@@ -72,6 +75,7 @@ def model_keys(model: Model) -> dict[str, Plain]:
             "runtime_flags": list(model.runtime_flags),
         }
     )
+    return extended(keys, model.extensions)
 
 
 def _ipam(ipam: Ipam) -> dict[str, Plain]:

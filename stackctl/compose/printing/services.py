@@ -1,7 +1,6 @@
 """A service as Compose's keys, in their long forms."""
 
-from collections.abc import Mapping, Sequence
-from typing import cast
+from collections.abc import Sequence
 
 from stackctl.compose.document import Service, WindowsOptions
 from stackctl.compose.parts.attachments import FileUse, ModelUse, NetworkUse
@@ -10,7 +9,7 @@ from stackctl.compose.parts.lifecycle import Develop, Hook, Provider, StartHook,
 from stackctl.compose.parts.relations import Dependency, VolumesFrom
 from stackctl.compose.printing.container import container_keys, mounts, ports
 from stackctl.compose.printing.deploy import deploy_keys
-from stackctl.compose.printing.values import mode_text, pairs, section, ulimits
+from stackctl.compose.printing.values import extended, mode_text, pairs, section, ulimits
 from stackctl.compose.printing.yaml_text import Plain
 
 _CONFIG_MODE = 0o444
@@ -50,8 +49,7 @@ def service_keys(service: Service) -> dict[str, Plain]:
         },
     )
     keys = dict(sorted({**container_keys(service.container), **keys}.items()))
-    # The reader made them of scalars, lists and mappings, which is what Plain is.
-    return {**keys, **cast("Mapping[str, Plain]", service.extensions)}
+    return extended(keys, service.extensions)
 
 
 def _windows(options: WindowsOptions | None) -> dict[str, Plain]:

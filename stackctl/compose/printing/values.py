@@ -5,6 +5,7 @@ The readers' defaults are those of the document's structs, so what has its defau
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from typing import cast
 
 from stackctl.compose.grammar.quantities import parse_duration
 from stackctl.compose.printing.yaml_text import Plain
@@ -25,9 +26,10 @@ def section(
     return dict(sorted(entries.items()))
 
 
-def optional(entries: Mapping[str, Plain]) -> Mapping[str, Plain] | None:
-    """The mapping, or None where nothing is in it: as the value of a list's key."""
-    return entries or None
+def extended(keys: Mapping[str, Plain], extensions: Mapping[str, object]) -> dict[str, Plain]:
+    """The keys of a section, and behind them the user's own (`x-`) as they stand."""
+    # The reader made them of scalars, lists and mappings, which is what Plain is.
+    return {**keys, **cast("Mapping[str, Plain]", extensions)}
 
 
 def duration_text(seconds: float | None) -> str | None:

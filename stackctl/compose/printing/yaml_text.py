@@ -6,6 +6,7 @@ anything else. Texts of several lines become blocks where a block can hold them.
 """
 
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -45,7 +46,16 @@ def _parts(value: Plain) -> _Parts:
         return _block(value) or _Parts(_scalar(value), ())
     if isinstance(value, Sequence):
         return _Parts("", list(_sequence(value))) if value else _Parts("[]", ())
-    return _Parts(json.dumps(value, allow_nan=False), ())
+    if isinstance(value, float) and not math.isfinite(value):
+        return _Parts(unbounded_text(value), ())
+    return _Parts(json.dumps(value), ())
+
+
+def unbounded_text(value: float) -> str:
+    """What YAML calls a number that JSON has no word for."""
+    if math.isnan(value):
+        return ".nan"
+    return ".inf" if value > 0 else "-.inf"
 
 
 def _mapping(value: Mapping[str, Plain]) -> Iterator[str]:
