@@ -60,9 +60,7 @@ def cluster(tasks: int, *, services: int, state: TaskState) -> ClusterState:
             ),
         )
         service_id = f"s{number}"
-        draft.put_service(
-            revisions.created(spec, service_id=service_id, stack_name="", config_ids={}, now=1)
-        )
+        draft.put_service(revisions.created(spec, service_id=service_id, stack_name="", now=1))
         for slot in range(1, share + 1):
             draft.put_task(
                 objects.Task(

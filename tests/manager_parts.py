@@ -26,6 +26,7 @@ from stackctl.manager.routes import ROUTES
 from stackctl.manager.server import ApiServer
 from stackctl.manager.sessions import Sessions
 from stackctl.manager.settings import Settings
+from stackctl.manager.vault import Vault, read_data_key
 from stackctl.model import specs
 from stackctl.model.objects import NodeDescription, NodeRole
 from stackctl.state import commands
@@ -88,11 +89,15 @@ async def running_edges(folder: Path, **changed: Any) -> AsyncIterator[Edges]:
     )
     settings = msgspec.structs.replace(settings, **changed)
     own = founding.create_identity(settings)
-    files = IdentityDirectory(settings.identity_dir).tls_files()
+    directory = IdentityDirectory(settings.identity_dir)
+    files = directory.tls_files()
+    vault = Vault(lambda: read_data_key(directory))
     cluster = ReplicatedCluster(settings=settings)
     clock = SystemClock()
     liveness = Liveness(self_id=own.node_id)
-    sessions = Sessions(manager_id=own.node_id, cluster=cluster, liveness=liveness, clock=clock)
+    sessions = Sessions(
+        manager_id=own.node_id, cluster=cluster, liveness=liveness, vault=vault, clock=clock
+    )
     leader = LeaderLoop(
         cluster=cluster,
         liveness=liveness,
@@ -114,6 +119,7 @@ async def running_edges(folder: Path, **changed: Any) -> AsyncIterator[Edges]:
         liveness=liveness,
         sessions=sessions,
         peers=peers,
+        vault=vault,
     )
     server = ApiServer(parts, ROUTES)
     await server.start(identity.server_ssl_context(files))

@@ -36,7 +36,7 @@ class Agenda(msgspec.Struct, frozen=True, kw_only=True):
                 case Kind.TASK | Kind.SERVICE:
                     services.add(event.service_id)
                     services.update(self.holding)
-                case Kind.NODE | Kind.STACK | Kind.NETWORK | Kind.CONFIG:
+                case Kind.NODE | Kind.STACK | Kind.NETWORK | Kind.CONFIG | Kind.SECRET:
                     everything = True
                 case Kind.CLUSTER:
                     pass

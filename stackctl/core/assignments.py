@@ -39,6 +39,7 @@ def assignment_for(state: ClusterState, node_id: str, *, term: int) -> assignmen
         endpoints=_endpoints(state, attached),
         ingress=_ingress(state),
         configs=_configs(state, tasks),
+        secrets=_secrets(state, tasks),
     )
 
 
@@ -56,6 +57,7 @@ def _task(state: ClusterState, task: objects.Task, hostname: str) -> assignment.
         spec=service.task_specs.get(task.revision, service.spec.task),
         labels=service.spec.labels,
         config_ids=service.config_ids.get(task.revision, {}),
+        secret_ids=service.secret_ids.get(task.revision, {}),
         desired_state=desired,
         may_stop=task.released or task.has_ended,
         addresses=task.addresses,
@@ -186,6 +188,22 @@ def _configs(
         )
         for config_id in sorted(wanted)
         if config_id in state.configs
+    )
+
+
+def _secrets(
+    state: ClusterState, tasks: Iterable[objects.Task]
+) -> tuple[assignment.SecretAssignment, ...]:
+    """Without contents: those are opened when the assignment is sent."""
+    wanted: set[str] = set()
+    for task in tasks:
+        if not task.has_ended:
+            by_name = state.services[task.service_id].secret_ids.get(task.revision, {})
+            wanted.update(by_name.values())
+    return tuple(
+        assignment.SecretAssignment(id=secret_id, name=state.secrets[secret_id].name)
+        for secret_id in sorted(wanted)
+        if secret_id in state.secrets
     )
 
 

@@ -17,16 +17,18 @@ from stackctl.core.decisions import Decisions
 from stackctl.core.orchestration import dependencies, global_mode, jobs, reaper, replicated
 from stackctl.core.scheduling import schedule
 from stackctl.model import objects, specs
+from stackctl.state import contents
 from stackctl.state.changes import (
     Change,
     DropConfig,
     DropNetwork,
+    DropSecret,
     DropStack,
 )
 from stackctl.state.cluster import ClusterState
-from stackctl.state.leftovers import is_config_unused, is_network_used
+from stackctl.state.leftovers import is_content_unused, is_network_used
 
-Named = TypeVar("Named", objects.Network, objects.Config, objects.Stack)
+Named = TypeVar("Named", objects.Network, objects.Config, objects.Secret, objects.Stack)
 
 
 class Round(msgspec.Struct, frozen=True):
@@ -104,8 +106,11 @@ def _sweep(decisions: Decisions) -> None:
         if network.removing and not is_network_used(draft, network):
             decisions.do(DropNetwork(network_id=network.id))
     for config in _by_name(draft.configs.values()):
-        if is_config_unused(draft, config):
+        if is_content_unused(draft, config):
             decisions.do(DropConfig(config_id=config.id))
+    for secret in _by_name(draft.secrets.values()):
+        if is_content_unused(draft, secret):
+            decisions.do(DropSecret(secret_id=secret.id))
     for stack in _by_name(draft.stacks.values()):
         if stack.removing and not _has_anything(decisions, stack.name):
             decisions.do(DropStack(name=stack.name))
@@ -120,5 +125,5 @@ def _has_anything(decisions: Decisions, stack_name: str) -> bool:
     return (
         any(service.stack_name == stack_name for service in draft.services.values())
         or any(network.stack_name == stack_name for network in draft.networks.values())
-        or any(config.stack_name == stack_name for config in draft.configs.values())
+        or any(content.stack_name == stack_name for content in contents.every_content(draft))
     )

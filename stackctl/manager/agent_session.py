@@ -24,6 +24,7 @@ from stackctl.manager.frame_socket import FrameSocket
 from stackctl.manager.log_stream import LogStream
 from stackctl.manager.pacing import Pacing
 from stackctl.manager.status_reports import StatusReports
+from stackctl.manager.vault import Vault
 from stackctl.model.objects import NodeDescription, NodeState
 from stackctl.state import commands
 from stackctl.state.results import Rejection
@@ -46,13 +47,14 @@ class AgentSession:
         connection: FrameSocket,
         manager_id: str,
         cluster: ReplicatedCluster,
+        vault: Vault,
         clock: Clock,
         pacing: Pacing,
         on_heard: Callable[["AgentSession"], None],
     ) -> None:
         self.node_id = hello.node_id
         self.heard_at = clock.monotonic()
-        self.feed = AssignmentFeed(hello.node_id)
+        self.feed = AssignmentFeed(hello.node_id, vault=vault)
         self._hello = hello
         self._connection = connection
         self._manager_id = manager_id

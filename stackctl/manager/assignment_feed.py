@@ -5,20 +5,33 @@ nothing of a node's assignment changes, nothing is sent, although the log moves 
 knows that what the agent has is still the assignment at the newer index, and counts it as
 acknowledged: `acknowledged_index` is the newest index of the log whose network part the node has in
 force.
+
+Secrets are compared by id and opened for the message alone: no manager keeps them in clear. One
+that cannot be opened goes without its content; the tasks that mount it wait, the others do not.
 """
 
+import logging
+from collections.abc import Iterable
+
+import msgspec
+
 from stackctl.core import assignments
-from stackctl.model.assignment import AssignmentSet
+from stackctl.manager.identity import IdentityUnusable
+from stackctl.manager.vault import Vault
+from stackctl.model.assignment import AssignmentSet, SecretAssignment
 from stackctl.state.cluster import ClusterState
 from stackctl.wire import increments
 from stackctl.wire.agent_protocol import AssignmentIncrement, AssignmentMessage
+
+_log = logging.getLogger(__name__)
 
 
 class AssignmentFeed:
     """What one agent was sent over one connection."""
 
-    def __init__(self, node_id: str) -> None:
+    def __init__(self, node_id: str, *, vault: Vault) -> None:
         self._node_id = node_id
+        self._vault = vault
         self._sent: AssignmentSet | None = None
         self._unchanged_until = 0
         self._confirmed = 0
@@ -52,9 +65,23 @@ class AssignmentFeed:
             if increment == AssignmentIncrement(base_index=held.index):
                 return None
         self._sent = wanted
-        return AssignmentMessage(
-            term=wanted.term,
-            index=wanted.index,
-            full=wanted if increment is None else None,
-            increment=increment,
-        )
+        if increment is None:
+            opened = self._opened(state, wanted.secrets)
+            full = msgspec.structs.replace(wanted, secrets=opened)
+            return AssignmentMessage(term=wanted.term, index=wanted.index, full=full)
+        opened = self._opened(state, increment.put_secrets)
+        increment = msgspec.structs.replace(increment, put_secrets=opened)
+        return AssignmentMessage(term=wanted.term, index=wanted.index, increment=increment)
+
+    def _opened(
+        self, state: ClusterState, wanted: Iterable[SecretAssignment]
+    ) -> tuple[SecretAssignment, ...]:
+        found: list[SecretAssignment] = []
+        for secret in wanted:
+            try:
+                content = self._vault.open(state.secrets[secret.id])
+            except IdentityUnusable as error:
+                _log.error("node %s does not get a secret: %s", self._node_id, error)
+                content = None
+            found.append(msgspec.structs.replace(secret, content=content))
+        return tuple(found)

@@ -1,4 +1,4 @@
-"""The cluster's certificate authority: the one home of `cryptography`.
+"""The cluster's certificate authority: the home of `cryptography`, with `vault`.
 
 P-256 throughout. A node's certificate says who it is (common name: the node id), what it may do
 (organizational unit: `stackctl-manager` or `stackctl-worker`) and of which cluster it is

@@ -30,6 +30,7 @@ from stackctl.manager.routes import ROUTES
 from stackctl.manager.server import ApiServer
 from stackctl.manager.sessions import Sessions
 from stackctl.manager.settings import Settings, join_address, parse_settings
+from stackctl.manager.vault import Vault, read_data_key
 
 _log = logging.getLogger(__name__)
 
@@ -72,8 +73,13 @@ class Manager:
         server_tls = identity.server_ssl_context(directory.tls_files())
         client_tls = identity.client_ssl_context(directory.tls_files())
         liveness = Liveness(self_id=own.node_id)
+        vault = Vault(lambda: read_data_key(directory))
         sessions = Sessions(
-            manager_id=own.node_id, cluster=self._cluster, liveness=liveness, clock=self._clock
+            manager_id=own.node_id,
+            cluster=self._cluster,
+            liveness=liveness,
+            vault=vault,
+            clock=self._clock,
         )
         leader = LeaderLoop(
             cluster=self._cluster,
@@ -101,6 +107,7 @@ class Manager:
             liveness=liveness,
             sessions=sessions,
             peers=self._peers,
+            vault=vault,
         )
         self._server = ApiServer(parts, ROUTES)
         await self._server.start(server_tls)

@@ -1,11 +1,11 @@
-"""Founding: a node that begins a cluster makes its authority, its own certificate, and the ids.
+"""Founding: a node that begins a cluster makes its keys, its own certificate, and the ids.
 
 Interrupted founding starts over: identity.json is written last, and only its presence counts.
 """
 
 import logging
 
-from stackctl.manager import certificates, clock, cluster_tokens
+from stackctl.manager import certificates, clock, cluster_tokens, vault
 from stackctl.manager.certificates import Subject
 from stackctl.manager.cluster import ReplicatedCluster
 from stackctl.manager.identity import IdentityDirectory
@@ -29,6 +29,7 @@ def create_identity(settings: Settings) -> NodeIdentity:
     )
     directory = IdentityDirectory(settings.identity_dir)
     directory.write_authority(certificate_pem=authority.certificate_pem, key_pem=authority.key_pem)
+    directory.write_data_key(vault.new_data_key())
     directory.write_node(certificate_pem=certificate_pem, key_pem=key_pem)
     identity = NodeIdentity(
         node_id=node_id,

@@ -2,6 +2,7 @@
 
     ca.pem     the cluster's authority, on every node
     ca.key     its key, on managers only
+    data.key   what secrets are sealed with, on managers only (hexadecimal)
     node.pem   this node's certificate
     node.key   this node's key
 
@@ -55,6 +56,7 @@ class IdentityDirectory:
         self.path = path
         self.ca_path = path / "ca.pem"
         self.ca_key_path = path / "ca.key"
+        self.data_key_path = path / "data.key"
         self.certificate_path = path / "node.pem"
         self.key_path = path / "node.key"
 
@@ -75,11 +77,17 @@ class IdentityDirectory:
         if key_pem is not None:
             durable_files.write_durably(self.ca_key_path, key_pem)
 
-    def forget_authority_key(self) -> None:
-        """Remove the authority's key: this node is no manager any more. Raises OSError."""
-        with contextlib.suppress(FileNotFoundError):
-            self.ca_key_path.unlink()
-            durable_files.sync_directory(self.path)
+    def write_data_key(self, key: bytes) -> None:
+        """Keep the key that secrets are sealed with; on managers only. Raises OSError."""
+        self._prepare()
+        durable_files.write_durably(self.data_key_path, key.hex().encode())
+
+    def forget_manager_keys(self) -> None:
+        """Remove what only managers may have: this node is none any more. Raises OSError."""
+        for path in (self.ca_key_path, self.data_key_path):
+            with contextlib.suppress(FileNotFoundError):
+                path.unlink()
+                durable_files.sync_directory(self.path)
 
     def write_node(self, *, certificate_pem: bytes, key_pem: bytes) -> None:
         """Keep this node's certificate and key. Raises OSError.

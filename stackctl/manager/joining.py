@@ -58,6 +58,8 @@ def _keep(settings: Settings, response: JoinResponse, key_pem: bytes) -> NodeIde
     directory.write_authority(
         certificate_pem=response.authority.encode(), key_pem=response.authority_key.encode()
     )
+    if response.data_key:  # a cluster that was founded by an older version may have none
+        directory.write_data_key(bytes.fromhex(response.data_key))
     directory.write_node(certificate_pem=response.certificate.encode(), key_pem=key_pem)
     members = [InitialMember(node_id=key, address=address) for key, address in response.members]
     members.append(InitialMember(node_id=response.node_id, address=settings.raft_address))

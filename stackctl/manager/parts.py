@@ -9,6 +9,7 @@ from stackctl.manager.node_identity import NodeIdentity
 from stackctl.manager.peers import Peers
 from stackctl.manager.sessions import Sessions
 from stackctl.manager.settings import Settings
+from stackctl.manager.vault import Vault
 
 
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,3 +22,4 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     liveness: Liveness
     sessions: Sessions
     peers: Peers
+    vault: Vault

@@ -16,6 +16,7 @@ from stackctl.manager.frame_socket import FrameSocket
 from stackctl.manager.liveness import Liveness
 from stackctl.manager.machine import Publication
 from stackctl.manager.pacing import Pacing
+from stackctl.manager.vault import Vault
 from stackctl.state.events import Kind
 from stackctl.wire import agent_protocol as protocol
 
@@ -31,11 +32,13 @@ class Sessions:
         manager_id: str,
         cluster: ReplicatedCluster,
         liveness: Liveness,
+        vault: Vault,
         clock: Clock,
     ) -> None:
         self._manager_id = manager_id
         self._cluster = cluster
         self._liveness = liveness
+        self._vault = vault
         self._clock = clock
         self._pacing = Pacing()
         self._by_node: dict[str, AgentSession] = {}
@@ -77,6 +80,7 @@ class Sessions:
             connection=connection,
             manager_id=self._manager_id,
             cluster=self._cluster,
+            vault=self._vault,
             clock=self._clock,
             pacing=self._pacing,
             on_heard=self._on_heard,

@@ -118,6 +118,10 @@ def _owners(state: ClusterState | Draft, spec: specs.StackSpec) -> Iterator[tupl
         config_id = state.config_ids.get(config.name)
         if config_id is not None:
             yield "config", config.name, state.configs[config_id].stack_name
+    for secret in spec.secrets:
+        secret_id = state.secret_ids.get(secret.name)
+        if secret_id is not None:
+            yield "secret", secret.name, state.secrets[secret_id].stack_name
 
 
 def _check_networks(state: ClusterState | Draft, spec: specs.StackSpec) -> None:

@@ -14,7 +14,7 @@ from stackctl.model import objects, specs
 from stackctl.model.task_state import TaskState
 from stackctl.state import admission, moves, revisions
 from stackctl.state.cluster import Draft
-from stackctl.state.leftovers import is_config_unused, is_gone, is_network_used
+from stackctl.state.leftovers import is_content_unused, is_gone, is_network_used
 from stackctl.state.results import Rejection
 
 
@@ -178,6 +178,12 @@ class DropConfig(_Change, frozen=True, kw_only=True, tag="drop-config"):
     config_id: str
 
 
+class DropSecret(_Change, frozen=True, kw_only=True, tag="drop-secret"):
+    """A content of a secret that nothing refers to any longer."""
+
+    secret_id: str
+
+
 class DropStack(_Change, frozen=True, kw_only=True, tag="drop-stack"):
     """A removed stack of which nothing is left."""
 
@@ -208,6 +214,7 @@ Change = (
     | ForgetRevisions
     | DropService
     | DropConfig
+    | DropSecret
     | DropStack
 )
 
@@ -241,8 +248,12 @@ def apply_change(draft: Draft, change: Change, *, now: float) -> None:
                 _change_network(draft, network, change)
         case DropConfig():
             config = draft.configs.get(change.config_id)
-            if config is not None and is_config_unused(draft, config):
+            if config is not None and is_content_unused(draft, config):
                 draft.drop_config(config.id)
+        case DropSecret():
+            secret = draft.secrets.get(change.secret_id)
+            if secret is not None and is_content_unused(draft, secret):
+                draft.drop_secret(secret.id)
         case DropStack():
             stack = draft.stacks.get(change.name)
             if stack is not None and stack.removing:
@@ -422,6 +433,7 @@ def _change_service(
                     service,
                     task_specs={k: v for k, v in service.task_specs.items() if k not in gone},
                     config_ids={k: v for k, v in service.config_ids.items() if k not in gone},
+                    secret_ids={k: v for k, v in service.secret_ids.items() if k not in gone},
                 )
             )
         case DropService():

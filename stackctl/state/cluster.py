@@ -35,10 +35,12 @@ class ClusterState(msgspec.Struct, frozen=True, kw_only=True):
     services: Map[str, objects.Service] = Map()
     networks: Map[str, objects.Network] = Map()
     configs: Map[str, objects.Config] = Map()
+    secrets: Map[str, objects.Secret] = Map()
     tasks: Map[str, objects.Task] = Map()
     service_ids: Map[str, str] = Map()  # full name -> id
     network_ids: Map[str, str] = Map()
     config_ids: Map[str, str] = Map()  # full name -> id of its current content
+    secret_ids: Map[str, str] = Map()  # full name -> id of its current content
     tasks_by_service: Map[str, Map[str, objects.Task]] = Map()
     tasks_by_node: Map[str, Map[str, objects.Task]] = Map()
     unplaced: Map[str, None] = Map()  # ids of wanted tasks that no node was chosen for
@@ -111,9 +113,11 @@ class Draft:
         self._services = state.services
         self._networks = state.networks
         self._configs = state.configs
+        self._secrets = state.secrets
         self._service_ids = state.service_ids
         self._network_ids = state.network_ids
         self._config_ids = state.config_ids
+        self._secret_ids = state.secret_ids
         self._tasks = state.tasks.mutate()
         self._by_service = _Index(state.tasks_by_service)
         self._by_node = _Index(state.tasks_by_node)
@@ -145,6 +149,11 @@ class Draft:
         return self._configs
 
     @property
+    def secrets(self) -> Map[str, objects.Secret]:
+        """Secrets by id."""
+        return self._secrets
+
+    @property
     def service_ids(self) -> Map[str, str]:
         """Service ids by full name."""
         return self._service_ids
@@ -158,6 +167,11 @@ class Draft:
     def config_ids(self) -> Map[str, str]:
         """Ids of the current contents of configs, by full name."""
         return self._config_ids
+
+    @property
+    def secret_ids(self) -> Map[str, str]:
+        """Ids of the current contents of secrets, by full name."""
+        return self._secret_ids
 
     def unplaced(self) -> list[str]:
         """Ids of wanted tasks without a node."""
@@ -250,6 +264,21 @@ class Draft:
             self._config_ids = self._config_ids.delete(config.name)
         self.events.append(Event(Kind.CONFIG, config_id))
 
+    def put_secret(self, secret: objects.Secret, *, is_current: bool) -> None:
+        """Stores one content of a secret, as `put_config` does."""
+        self._secrets = self._secrets.set(secret.id, self._versioned(secret))
+        if is_current:
+            self._secret_ids = self._secret_ids.set(secret.name, secret.id)
+        self.events.append(Event(Kind.SECRET, secret.id))
+
+    def drop_secret(self, secret_id: str) -> None:
+        """Forgets one content of a secret, as `drop_config` does."""
+        secret = self._secrets[secret_id]
+        self._secrets = self._secrets.delete(secret_id)
+        if self._secret_ids.get(secret.name) == secret_id:
+            self._secret_ids = self._secret_ids.delete(secret.name)
+        self.events.append(Event(Kind.SECRET, secret_id))
+
     def put_task(self, task: objects.Task) -> None:
         """Stores a task and keeps the indexes."""
         task = self._versioned(task)
@@ -281,10 +310,12 @@ class Draft:
             services=self._services,
             networks=self._networks,
             configs=self._configs,
+            secrets=self._secrets,
             tasks=self._tasks.finish(),
             service_ids=self._service_ids,
             network_ids=self._network_ids,
             config_ids=self._config_ids,
+            secret_ids=self._secret_ids,
             tasks_by_service=self._by_service.finish(),
             tasks_by_node=self._by_node.finish(),
             unplaced=self._finish_unplaced(),

@@ -77,12 +77,15 @@ class RemoveNode(_Command, frozen=True, kw_only=True, tag="remove-node"):
 class PutStack(_Command, frozen=True, kw_only=True, tag="put-stack"):
     """A whole stack as its file says; `prune` also removes its services that the file lacks, and
     `rerun` lets its jobs run again though nothing has changed.
+
+    The specs of its secrets have no content: that comes in `sealed`, for each of them.
     """
 
     spec: specs.StackSpec
     seed: bytes
     prune: bool = False
     rerun: bool = False
+    sealed: tuple[objects.SealedContent, ...] = ()
 
 
 class RemoveStack(_Command, frozen=True, kw_only=True, tag="remove-stack"):

@@ -4,8 +4,7 @@ A stack is one entry: it enters whole or not at all (Swarm creates networks, con
 call by call and can stop half-way).
 """
 
-import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TypeVar
 
 from msgspec.structs import replace
@@ -13,23 +12,24 @@ from msgspec.structs import replace
 from stackctl.model import objects, specs
 from stackctl.model.ids import derive_id
 from stackctl.model.task_state import TaskState
-from stackctl.state import admission, commands, revisions, sharing, spec_checks
+from stackctl.state import admission, commands, contents, revisions, sharing, spec_checks
 from stackctl.state.cluster import Draft
 from stackctl.state.results import conflict, unknown
 from stackctl.wire import api
 
 PRUNED = "no longer in the file"
 
-Prunable = TypeVar("Prunable", objects.Service, objects.Network, objects.Config)
+Prunable = TypeVar("Prunable", objects.Service, objects.Network, objects.Config, objects.Secret)
 
 
 def put_stack(draft: Draft, command: commands.PutStack) -> tuple[int, tuple[api.Change, ...]]:
     """Creates or updates a stack; returns its revision and what changed. Raises Rejection."""
     spec = command.spec
+    contents.check_sealed(spec, command.sealed)
     admission.check_stack(draft, spec, prune=command.prune)
     changes = [
         *(_put_network(draft, network, command) for network in spec.networks),
-        *(_put_config(draft, config, command) for config in spec.configs),
+        *contents.put_contents(draft, spec, sealed=command.sealed, now=command.now),
         *_put_services(draft, command),
     ]
     _free_numbers(draft, spec)
@@ -59,9 +59,9 @@ def remove_stack(draft: Draft, command: commands.RemoveStack) -> None:
     for network in list(draft.networks.values()):
         if network.stack_name == command.name:
             draft.put_network(replace(network, removing=True))
-    for config in list(draft.configs.values()):
-        if config.stack_name == command.name:
-            draft.put_config(replace(config, removing=True), is_current=False)
+    for content in list(contents.every_content(draft)):
+        if content.stack_name == command.name:
+            contents.mark_removed(draft, content)
     draft.put_stack(replace(stack, removing=True))
 
 
@@ -137,25 +137,6 @@ def _put_network(draft: Draft, spec: specs.NetworkSpec, command: commands.PutSta
     return api.Change(action="update", kind="network", name=spec.name, cause="labels or options")
 
 
-def _put_config(draft: Draft, spec: specs.ConfigSpec, command: commands.PutStack) -> api.Change:
-    digest = hashlib.sha256(spec.content).digest()
-    config_id = derive_id(digest, "config", spec.name)
-    current_id = draft.config_ids.get(spec.name)
-    held = draft.configs.get(config_id)
-    if held is not None and current_id == config_id and held.spec == spec and not held.removing:
-        return api.Change(action="unchanged", kind="config", name=spec.name)
-    draft.put_config(
-        objects.Config(
-            id=config_id, spec=spec, stack_name=command.spec.name, created_at=command.now
-        ),
-        is_current=True,
-    )
-    if current_id is None:
-        return api.Change(action="create", kind="config", name=spec.name, cause="new in the file")
-    cause = "labels changed" if current_id == config_id else "content changed"
-    return api.Change(action="update", kind="config", name=spec.name, cause=cause)
-
-
 def _put_services(draft: Draft, command: commands.PutStack) -> list[api.Change]:
     """The services of the stack, and those that are restarted because of them."""
     before = {service.name: service.revision for service in draft.services.values()}
@@ -209,7 +190,7 @@ def _restart_dependants(
             forced = revisions.updated(
                 service,
                 service.spec,
-                config_ids=service.config_ids.get(service.revision, {}),
+                mounted=contents.ids_of_revision(service, service.revision),
                 now=now,
                 version=draft.index,
                 is_forced=True,
@@ -222,14 +203,14 @@ def _restart_dependants(
 
 
 def _put_service(draft: Draft, spec: specs.ServiceSpec, command: commands.PutStack) -> api.Change:
-    config_ids = _config_ids(draft, spec)
+    mounted = contents.ids_for(draft, spec)
     service_id = draft.service_ids.get(spec.name)
     if service_id is None:
         service = revisions.created(
             spec,
             service_id=derive_id(command.seed, "service", spec.name),
             stack_name=command.spec.name,
-            config_ids=config_ids,
+            mounted=mounted,
             now=command.now,
         )
         draft.put_service(service)
@@ -238,7 +219,7 @@ def _put_service(draft: Draft, spec: specs.ServiceSpec, command: commands.PutSta
     service = revisions.updated(
         held,
         spec,
-        config_ids=config_ids,
+        mounted=mounted,
         now=command.now,
         version=draft.index,
         is_forced=command.rerun and spec.mode.is_job,
@@ -271,19 +252,13 @@ def _free_numbers(draft: Draft, spec: specs.StackSpec) -> None:
             draft.put_service(replace(service, endpoint=endpoint))
 
 
-def _config_ids(draft: Draft, spec: specs.ServiceSpec) -> Mapping[str, str]:
-    return {
-        reference.name: draft.config_ids[reference.name]
-        for reference in spec.task.container.configs
-    }
-
-
 def _prune(draft: Draft, command: commands.PutStack) -> list[api.Change]:
     spec = command.spec
-    pruned: list[objects.Service | objects.Network | objects.Config] = [
+    pruned: list[objects.Service | objects.Network | contents.Content] = [
         *_prunable(spec.name, draft.services.values(), {item.name for item in spec.services}),
         *_prunable(spec.name, draft.networks.values(), {item.name for item in spec.networks}),
         *_prunable(spec.name, draft.configs.values(), {item.name for item in spec.configs}),
+        *_prunable(spec.name, draft.secrets.values(), {item.name for item in spec.secrets}),
     ]
     changes: dict[tuple[str, str], api.Change] = {}
     for held in pruned:
@@ -294,9 +269,9 @@ def _prune(draft: Draft, command: commands.PutStack) -> list[api.Change]:
             case objects.Network():
                 kind = "network"
                 draft.put_network(replace(held, removing=True))
-            case objects.Config():
-                kind = "config"
-                draft.put_config(replace(held, removing=True), is_current=False)
+            case objects.Config() | objects.Secret():
+                kind = contents.kind_of(held)
+                contents.mark_removed(draft, held)
         changes[kind, held.name] = api.Change(
             action="remove", kind=kind, name=held.name, cause=PRUNED
         )

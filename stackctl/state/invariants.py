@@ -14,6 +14,7 @@ from ipaddress import IPv4Address, IPv4Network
 
 from stackctl.model import objects, specs
 from stackctl.model.task_state import TaskState
+from stackctl.state import contents
 from stackctl.state.cluster import ClusterState
 
 
@@ -96,13 +97,17 @@ def _index_faults(state: ClusterState) -> Iterator[str]:
     for name, config_id in state.config_ids.items():
         if config_id not in state.configs or state.configs[config_id].name != name:
             yield f"config {name} means {config_id}, which is not there"
+    for name, secret_id in state.secret_ids.items():
+        if secret_id not in state.secrets or state.secrets[secret_id].name != name:
+            yield f"secret {name} means {secret_id}, which is not there"
 
 
 def _reference_faults(state: ClusterState) -> Iterator[str]:
-    parts: tuple[Iterable[objects.Service | objects.Network | objects.Config], ...] = (
+    parts: tuple[Iterable[objects.Service | objects.Network | contents.Content], ...] = (
         state.services.values(),
         state.networks.values(),
         state.configs.values(),
+        state.secrets.values(),
     )
     for part in parts:
         for item in part:
@@ -122,6 +127,13 @@ def _reference_faults(state: ClusterState) -> Iterator[str]:
             for name, config_id in by_name.items():
                 if config_id not in state.configs:
                     yield f"revision {revision} of {service.name} has lost its config {name}"
+        for revision, by_name in service.secret_ids.items():
+            for name, secret_id in by_name.items():
+                if secret_id not in state.secrets:
+                    yield f"revision {revision} of {service.name} has lost its secret {name}"
+    for secret in state.secrets.values():
+        if secret.spec.content:
+            yield f"secret {secret.name} is held in clear"
 
 
 def _task_faults(state: ClusterState) -> Iterator[str]:

@@ -6,7 +6,9 @@ between may have taken it up again.
 
 from stackctl.model import objects
 from stackctl.model.task_state import TaskState
+from stackctl.state import contents
 from stackctl.state.cluster import Draft
+from stackctl.state.contents import Content
 
 
 def is_gone(draft: Draft, task: objects.Task) -> bool:
@@ -32,12 +34,8 @@ def is_network_used(draft: Draft, network: objects.Network) -> bool:
     )
 
 
-def is_config_unused(draft: Draft, config: objects.Config) -> bool:
+def is_content_unused(draft: Draft, content: Content) -> bool:
     """True for a content that is neither what its name means now nor in use by any revision."""
-    if draft.config_ids.get(config.name) == config.id and not config.removing:
+    if contents.is_current(draft, content) and not content.removing:
         return False
-    return not any(
-        config.id in by_name.values()
-        for service in draft.services.values()
-        for by_name in service.config_ids.values()
-    )
+    return next(contents.users(draft, content), None) is None

@@ -7,13 +7,15 @@ ends, the second is enforced on running tasks one by one. Swarm replaces on a ch
 policy; we do not, because nothing in the container would differ.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import msgspec
 from msgspec.structs import replace
 
 from stackctl.model import objects, specs
 from stackctl.model.objects import UpdateState, UpdateStatus
+from stackctl.state import contents
+from stackctl.state.contents import ContentIds
 
 DYNAMIC_PORTS = range(30000, 32768)  # numbers for ports that state none, as in Swarm
 MOVING_STATES = {UpdateState.UPDATING, UpdateState.ROLLBACK_STARTED}
@@ -25,13 +27,13 @@ def needs_new_tasks(
     old: specs.ServiceSpec,
     new: specs.ServiceSpec,
     *,
-    old_config_ids: Mapping[str, str],
-    new_config_ids: Mapping[str, str],
+    old_contents: ContentIds,
+    new_contents: ContentIds,
 ) -> bool:
     """True when tasks of the old spec are not what the new one asks for."""
     return (
         _container_part(old.task) != _container_part(new.task)
-        or dict(old_config_ids) != dict(new_config_ids)
+        or old_contents != new_contents
         or host_ports(old) != host_ports(new)
     )
 
@@ -46,7 +48,7 @@ def created(
     *,
     service_id: str,
     stack_name: str,
-    config_ids: Mapping[str, str],
+    mounted: ContentIds = contents.NOTHING,
     now: float,
 ) -> objects.Service:
     """A service in its first revision; its creation is no update and has no update status."""
@@ -54,7 +56,8 @@ def created(
         id=service_id,
         spec=spec,
         task_specs={1: spec.task},
-        config_ids={1: config_ids},
+        config_ids={1: mounted.configs},
+        secret_ids={1: mounted.secrets},
         stack_name=stack_name,
         created_at=now,
         updated_at=now,
@@ -65,7 +68,7 @@ def updated(
     service: objects.Service,
     spec: specs.ServiceSpec,
     *,
-    config_ids: Mapping[str, str],
+    mounted: ContentIds = contents.NOTHING,
     now: float,
     version: int,
     is_forced: bool = False,
@@ -78,10 +81,8 @@ def updated(
     been mended. `is_forced` asks for new tasks even though nothing else has changed.
     """
     spec = _with_force(service, spec, is_forced=is_forced)
-    current_config_ids = service.config_ids.get(service.revision, {})
-    replaces_tasks = needs_new_tasks(
-        service.spec, spec, old_config_ids=current_config_ids, new_config_ids=config_ids
-    )
+    held = contents.ids_of_revision(service, service.revision)
+    replaces_tasks = needs_new_tasks(service.spec, spec, old_contents=held, new_contents=mounted)
     if not replaces_tasks:
         return _with_small_change(service, spec, now=now, version=version)
     revision = service.revision_last + 1
@@ -92,7 +93,8 @@ def updated(
         revision=revision,
         revision_last=revision,
         task_specs={**service.task_specs, revision: spec.task},
-        config_ids={**service.config_ids, revision: config_ids},
+        config_ids={**service.config_ids, revision: mounted.configs},
+        secret_ids={**service.secret_ids, revision: mounted.secrets},
         previous_spec=service.spec,
         previous_revision=service.revision,
         update_status=None if spec.mode.is_job else _started(now=now, version=version),
@@ -192,11 +194,10 @@ def rolled_back(
     if service.previous_spec is None:
         return service
     revision = service.previous_revision
-    config_ids = service.config_ids
+    mounted = contents.ids_of_revision(service, revision)
     is_job = service.spec.mode.is_job
     if is_job and revision != service.revision:
         revision = service.revision_last + 1
-        config_ids = {**config_ids, revision: config_ids.get(service.previous_revision, {})}
     return replace(
         cleared(service),
         spec=service.previous_spec,
@@ -205,7 +206,8 @@ def rolled_back(
         revision_last=max(revision, service.revision_last),
         cleared_revision=revision,
         task_specs={**service.task_specs, revision: service.previous_spec.task},
-        config_ids=config_ids,
+        config_ids={**service.config_ids, revision: mounted.configs},
+        secret_ids={**service.secret_ids, revision: mounted.secrets},
         previous_spec=service.spec if swap else None,
         previous_revision=service.revision if swap else 0,
         update_status=None
@@ -229,13 +231,17 @@ def describe_change(old: objects.Service, new: objects.Service) -> str:
     paths = list(_differing_paths(old.spec, new.spec))
     if paths == [FORCED_PATH]:
         return "asked to run again"
-    old_configs = old.config_ids.get(old.revision, {})
-    new_configs = new.config_ids.get(new.revision, {})
-    paths += [
-        f"content of config {name}"
-        for name, config_id in sorted(new_configs.items())
-        if name in old_configs and old_configs[name] != config_id
-    ]
+    before = contents.ids_of_revision(old, old.revision)
+    after = contents.ids_of_revision(new, new.revision)
+    for kind, old_ids, new_ids in (
+        (contents.CONFIG, before.configs, after.configs),
+        (contents.SECRET, before.secrets, after.secrets),
+    ):
+        paths += [
+            f"content of {kind} {name}"
+            for name, content_id in sorted(new_ids.items())
+            if name in old_ids and old_ids[name] != content_id
+        ]
     if not paths:
         return "the paused update goes on"
     return "; ".join(paths) + " changed"

@@ -1,4 +1,4 @@
-"""Networks and configs of one stack that services of another use by their full names.
+"""Networks, configs and secrets of one stack that services of another use by their full names.
 
 A service may use what its own stack defines, or what any stack of the cluster has. What services of
 another stack use cannot be taken away: a removal or a pruning deploy that would is refused, with
@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeVar
 
 from stackctl.model import objects, specs
+from stackctl.state import contents
 from stackctl.state.cluster import ClusterState, Draft
 from stackctl.state.results import Rejection, conflict
 
@@ -18,9 +19,14 @@ T = TypeVar("T")
 
 
 def check_references(state: ClusterState | Draft, spec: specs.StackSpec, *, prune: bool) -> None:
-    """Raises Rejection for a network or config that neither the stack nor the cluster has."""
+    """Raises Rejection for a network, config or secret that neither the stack nor the cluster
+    has.
+    """
     own_networks = {network.name: network for network in spec.networks}
-    own_configs = {config.name for config in spec.configs}
+    own_contents = {
+        *((contents.CONFIG, config.name) for config in spec.configs),
+        *((contents.SECRET, secret.name) for secret in spec.secrets),
+    }
     for service in spec.services:
         internal: list[bool] = []
         for name in _networks_of(service):
@@ -30,27 +36,31 @@ def check_references(state: ClusterState | Draft, spec: specs.StackSpec, *, prun
                 _check_held("network", name, network, service, spec, prune=prune)
             internal.append(own.internal if own else network is not None and network.spec.internal)
         _check_mesh(service, internal)
-        for name in _configs_of(service):
-            if name not in own_configs:
-                config = _held(state.configs, state.config_ids.get(name))
-                _check_held("config", name, config, service, spec, prune=prune)
+        for kind, name in _contents_of(service):
+            if (kind, name) not in own_contents:
+                content = contents.find_current(state, kind, name)
+                _check_held(kind, name, content, service, spec, prune=prune)
 
 
 def check_removal(state: ClusterState | Draft, stack_name: str) -> None:
     """Raises Rejection when services of other stacks use something of the stack."""
-    _check_unused(state, stack_name, kept=frozenset())
+    _check_unused(state, stack_name, kept=())
 
 
 def check_pruning(state: ClusterState | Draft, spec: specs.StackSpec) -> None:
     """Raises Rejection when services of other stacks use what the spec no longer has."""
-    kept = {network.name for network in spec.networks} | {config.name for config in spec.configs}
+    kept = (
+        *(("network", network.name) for network in spec.networks),
+        *((contents.CONFIG, config.name) for config in spec.configs),
+        *((contents.SECRET, secret.name) for secret in spec.secrets),
+    )
     _check_unused(state, spec.name, kept=kept)
 
 
 def _check_held(
     kind: str,
     name: str,
-    held: objects.Network | objects.Config | None,
+    held: objects.Network | contents.Content | None,
     service: specs.ServiceSpec,
     spec: specs.StackSpec,
     *,
@@ -87,17 +97,19 @@ def _check_mesh(service: specs.ServiceSpec, internal: list[bool]) -> None:
         )
 
 
-def _check_unused(state: ClusterState | Draft, stack_name: str, *, kept: Iterable[str]) -> None:
+def _check_unused(
+    state: ClusterState | Draft, stack_name: str, *, kept: Iterable[tuple[str, str]]
+) -> None:
     leaving = {
         ("network", network.name)
         for network in state.networks.values()
         if network.stack_name == stack_name
     } | {
-        ("config", config.name)
-        for config in state.configs.values()
-        if config.stack_name == stack_name
+        (contents.kind_of(content), content.name)
+        for content in contents.every_content(state)
+        if content.stack_name == stack_name
     }
-    leaving = {(kind, name) for kind, name in leaving if name not in set(kept)}
+    leaving -= set(kept)
     if not leaving:
         return
     users: dict[tuple[str, str], list[str]] = {}
@@ -123,15 +135,17 @@ def _uses(service: objects.Service) -> Iterator[tuple[str, str]]:
     """What the service uses now, and what it would use again after a rollback."""
     for spec in filter(None, (service.spec, service.previous_spec)):
         yield from (("network", name) for name in _networks_of(spec))
-        yield from (("config", name) for name in _configs_of(spec))
+        yield from _contents_of(spec)
 
 
 def _networks_of(spec: specs.ServiceSpec) -> Iterator[str]:
     return (attachment.network for attachment in spec.task.networks)
 
 
-def _configs_of(spec: specs.ServiceSpec) -> Iterator[str]:
-    return (reference.name for reference in spec.task.container.configs)
+def _contents_of(spec: specs.ServiceSpec) -> Iterator[tuple[str, str]]:
+    container = spec.task.container
+    yield from ((contents.CONFIG, reference.name) for reference in container.configs)
+    yield from ((contents.SECRET, reference.name) for reference in container.secrets)
 
 
 def _held(held: Mapping[str, T], identity: str | None) -> T | None:

@@ -30,6 +30,7 @@ class _Header(msgspec.Struct, frozen=True):
     term: int
     cluster: objects.Cluster | None
     config_ids: dict[str, str]
+    secret_ids: dict[str, str] = {}
 
 
 class _Chunk(msgspec.Struct, frozen=True):
@@ -42,6 +43,7 @@ _DECODERS: dict[str, msgspec.msgpack.Decoder[Any]] = {
     "stacks": msgspec.msgpack.Decoder(list[objects.Stack]),
     "networks": msgspec.msgpack.Decoder(list[objects.Network]),
     "configs": msgspec.msgpack.Decoder(list[objects.Config]),
+    "secrets": msgspec.msgpack.Decoder(list[objects.Secret]),
     "services": msgspec.msgpack.Decoder(list[objects.Service]),
     "tasks": msgspec.msgpack.Decoder(list[objects.Task]),
 }
@@ -51,7 +53,14 @@ def encode_state(state: ClusterState) -> Iterator[bytes]:
     """The chunks of a state, header first."""
     encode = msgspec.msgpack.Encoder().encode
     yield encode(
-        _Header(FORMAT_VERSION, state.index, state.term, state.cluster, dict(state.config_ids))
+        _Header(
+            FORMAT_VERSION,
+            state.index,
+            state.term,
+            state.cluster,
+            dict(state.config_ids),
+            dict(state.secret_ids),
+        )
     )
     for kind in _DECODERS:
         for part in _parts(getattr(state, kind).values()):
@@ -87,12 +96,12 @@ def _rebuild(header: _Header, loaded: dict[str, list[object]]) -> ClusterState:
     draft.cluster = header.cluster
     for values in loaded.values():
         for value in values:
-            _put(draft, value, header.config_ids)
+            _put(draft, value, header)
     draft.index = header.index
     return draft.finish()
 
 
-def _put(draft: Draft, value: object, config_ids: dict[str, str]) -> None:
+def _put(draft: Draft, value: object, header: _Header) -> None:
     """Puts a loaded object with the version that it had, not with the index of the snapshot."""
     draft.index = value.version  # type: ignore[attr-defined]  # every kind of _DECODERS has one
     match value:
@@ -103,7 +112,11 @@ def _put(draft: Draft, value: object, config_ids: dict[str, str]) -> None:
         case objects.Network():
             draft.put_network(value)
         case objects.Config():
-            draft.put_config(value, is_current=config_ids.get(value.name) == value.id)
+            is_current = header.config_ids.get(value.name) == value.id
+            draft.put_config(value, is_current=is_current)
+        case objects.Secret():
+            is_current = header.secret_ids.get(value.name) == value.id
+            draft.put_secret(value, is_current=is_current)
         case objects.Service():
             draft.put_service(value)
         case objects.Task():

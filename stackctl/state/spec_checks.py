@@ -28,6 +28,7 @@ def check_spec(spec: specs.StackSpec) -> None:
     _check_unique("service", (service.name for service in spec.services))
     _check_unique("network", (network.name for network in spec.networks))
     _check_unique("config", (config.name for config in spec.configs))
+    _check_unique("secret", (secret.name for secret in spec.secrets))
     for network in spec.networks:
         _check_subnet(network)
         _check_encryption(network)
@@ -86,6 +87,7 @@ def _check_service(service: specs.ServiceSpec) -> None:
     if service.max_concurrent < 0:
         raise _refused(service.name, "the number of concurrent tasks must not be negative")
     _check_attachments(service)
+    _check_contents(service)
     _check_placement(service)
     _check_policies(service)
     _check_amounts(service)
@@ -98,6 +100,15 @@ def _check_attachments(service: specs.ServiceSpec) -> None:
         if attachment.network in attached:
             raise _refused(service.name, f"is attached to network {attachment.network} twice")
         attached.add(attachment.network)
+
+
+def _check_contents(service: specs.ServiceSpec) -> None:
+    container = service.task.container
+    targets: set[str] = set()
+    for reference in (*container.configs, *container.secrets):
+        if reference.target in targets:
+            raise _refused(service.name, f"mounts two files at {reference.target}")
+        targets.add(reference.target)
 
 
 def _check_order(stack: specs.StackSpec) -> None:

@@ -1,8 +1,9 @@
-"""Stacks in a few words, for scenarios: one line per service, network or config.
+"""Stacks in a few words, for scenarios: one line per service, network, config or secret.
 
     web image=app:1 replicas=3 run=forever port=8080:80 update.delay=2 constraint=node.role==worker
     network back internal
     config settings some text
+    secret password some text
 
 `after=db:healthy` waits for another service (`started`, `healthy`, `completed`; `:restart` to be
 restarted with it, `:optional` where it need not be there). `run` says what the program does:
@@ -22,6 +23,7 @@ def parse_stack(name: str, lines: list[str]) -> specs.StackSpec:
     """The stack in those lines."""
     networks: list[specs.NetworkSpec] = []
     configs: list[specs.ConfigSpec] = []
+    secrets: list[specs.SecretSpec] = []
     services: list[list[str]] = []
     for line in lines:
         words = line.split()
@@ -30,6 +32,9 @@ def parse_stack(name: str, lines: list[str]) -> specs.StackSpec:
         elif words[0] == "config":
             content = " ".join(words[2:]).encode()
             configs.append(specs.ConfigSpec(name=f"{name}_{words[1]}", content=content))
+        elif words[0] == "secret":
+            content = " ".join(words[2:]).encode()
+            secrets.append(specs.SecretSpec(name=f"{name}_{words[1]}", content=content))
         else:
             services.append(words)
     if not networks:
@@ -38,6 +43,7 @@ def parse_stack(name: str, lines: list[str]) -> specs.StackSpec:
         name=name,
         networks=tuple(networks),
         configs=tuple(configs),
+        secrets=tuple(secrets),
         services=tuple(_service(name, words, networks[0].name) for words in services),
     )
 
@@ -110,6 +116,11 @@ def _task(stack: str, task: specs.TaskSpec, key: str, value: str) -> specs.TaskS
             reference = specs.ConfigReference(name=f"{stack}_{value}", target=f"/{value}")
             configs = (*container.configs, reference)
             return replace(task, container=replace(container, configs=configs))
+        case "secret":
+            target = f"/run/secrets/{value}"
+            reference = specs.ConfigReference(name=f"{stack}_{value}", target=target)
+            secrets = (*container.secrets, reference)
+            return replace(task, container=replace(container, secrets=secrets))
         case "constraint":
             constraints = (*placement.constraints, value)
             return replace(task, placement=replace(placement, constraints=constraints))

@@ -9,7 +9,7 @@ return-node NODE                restart-agent NODE    change-leader
 kill TASK exit=CODE             its container ends    image NODE NAME   the node has it now
     forget-image NODE NAME          the node has it no longer
 advance 5s                      prints what happened meanwhile
-ps [SERVICE|STACK]  services  containers  networks  configs  stacks  backends SERVICE
+ps [SERVICE|STACK]  services  containers  networks  configs  secrets  stacks  backends SERVICE
 """
 
 from collections.abc import Callable
@@ -23,6 +23,7 @@ from tests.scenarios import mini_spec
 from tests.scenarios.trace import Trace
 from tests.sim.node import SimulatedNode
 from tests.sim.world import NANO, World
+from tests.vaults import VAULT
 
 IMAGES = ("app:1", "app:2", "app:3")
 
@@ -61,6 +62,7 @@ class Stage:
             "containers": self._containers,
             "networks": self._networks,
             "configs": self._configs,
+            "secrets": self._secrets,
             "stacks": self._stacks,
             "backends": self._backends,
         }
@@ -250,6 +252,12 @@ class Stage:
         return sorted(
             f"{config.name}: {config.spec.content.decode()}"
             for config in self.world.state.configs.values()
+        )
+
+    def _secrets(self, _words: list[str]) -> list[str]:
+        return sorted(
+            f"{secret.name} {secret.number}: {VAULT.open(secret).decode()}"
+            for secret in self.world.state.secrets.values()
         )
 
     def _stacks(self, _words: list[str]) -> list[str]:

@@ -61,6 +61,7 @@ def check_gone(world: World) -> None:
         *(f"service {item.name}" for item in state.services.values()),
         *(f"network {item.name}" for item in state.networks.values()),
         *(f"config {item.name}" for item in state.configs.values()),
+        *(f"secret {item.name}" for item in state.secrets.values()),
         *(f"task {task_id}" for task_id in state.tasks),
         *(
             f"container {container.name} on {node.hostname}"

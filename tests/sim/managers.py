@@ -27,6 +27,7 @@ from stackctl.state.results import Result
 from stackctl.wire import agent_protocol as protocol
 from tests.sim.machinery import Machinery
 from tests.sim.timeline import Timeline
+from tests.vaults import VAULT
 
 DOWN_SECONDS = 3.0
 ABSENT_SECONDS = 30.0
@@ -46,7 +47,7 @@ class Session:
     """An agent's connection."""
 
     def __init__(self, node_id: str) -> None:
-        self.feed = AssignmentFeed(node_id)
+        self.feed = AssignmentFeed(node_id, vault=VAULT)
         self.is_dirty = True
         self.is_pushing = False
         self.announced_index = 0
@@ -321,4 +322,4 @@ class SimulatedManagers:
             raise BrokenInvariant(f"{len(self._rounds)} rounds within one second")
 
 
-_PARTS = ("tasks", "networks", "neighbours", "endpoints", "ingress", "configs")
+_PARTS = ("tasks", "networks", "neighbours", "endpoints", "ingress", "configs", "secrets")

@@ -68,6 +68,7 @@ class Operators:
         name = source.choice(STACKS)
         lines = ["network front", "network back"]
         lines.append(f"config settings {source.choice(('red', 'yellow'))}")
+        lines.append(f"secret password {source.choice(('open', 'sesame'))}")
         chosen = [service for service in SERVICES if source.random() < 0.7]
         lines.extend(self._service_line(name, service) for service in chosen)
         spec = mini_spec.parse_stack(name, lines)
@@ -97,6 +98,8 @@ class Operators:
             words.append(f"max-per-node={shape.randint(1, 2)}")
         if shape.random() < 0.3:
             words.append("config=settings")
+        if shape.random() < 0.3:
+            words.append("secret=password")
         if shape.random() < 0.25:
             words.append(f"port={shape.choice((8080, 8081, 0))}:80{shape.choice(('', '@host'))}")
         if shape.random() < 0.3:

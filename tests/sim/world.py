@@ -9,6 +9,7 @@ from stackctl.state.apply import Applied
 from stackctl.state.cluster import ClusterState
 from stackctl.state.results import Result
 from stackctl.wire import agent_protocol as protocol
+from tests import vaults
 from tests.sim.machinery import Machinery
 from tests.sim.managers import Session, SimulatedManagers
 from tests.sim.node import CLUSTER_ID, SimulatedNode
@@ -40,6 +41,7 @@ class World:
             on_applied=on_applied,
         )
         self._seeds = 0
+        self._vault = vaults.repeatable_vault()
         self._machines = 0
         self._hostnames: set[str] = set()
         self.submit(
@@ -105,8 +107,9 @@ class World:
         """Deploys a stack."""
         self._seeds += 1
         return self.submit(
-            commands.PutStack(
-                spec=spec,
+            vaults.put_stack(
+                spec,
+                vault=self._vault,
                 seed=f"seed {self._seeds}".encode(),
                 prune=prune,
                 rerun=rerun,

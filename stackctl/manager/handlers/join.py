@@ -51,7 +51,11 @@ async def join(parts: Parts, call: Call) -> JoinResponse:
     if role == "manager" and not request.raft_address:
         raise InputError("a manager token was given, but no address for the other managers")
     node_id = clock.new_id()
-    authority = _authority(parts)
+    directory = IdentityDirectory(parts.settings.identity_dir)
+    authority = _authority(directory)
+    data_key = ""
+    if directory.data_key_path.exists():
+        data_key = directory.read(directory.data_key_path).decode()
     certificate = certificates.sign_request(
         request.certificate_request.encode(),
         authority=authority,
@@ -73,6 +77,7 @@ async def join(parts: Parts, call: Call) -> JoinResponse:
         certificate=certificate.decode(),
         authority=authority.certificate_pem.decode(),
         authority_key=authority.key_pem.decode() if is_manager else "",
+        data_key=data_key if is_manager else "",
         managers=tuple(parts.cluster.api_addresses().values()),
         members=_members(parts) if is_manager else (),
     )
@@ -87,7 +92,7 @@ async def renew(parts: Parts, call: Call) -> RenewResponse:
         raise Denied(f"{call.caller.node_id or 'the caller'} is no node of this cluster")
     certificate = certificates.sign_request(
         request.certificate_request.encode(),
-        authority=_authority(parts),
+        authority=_authority(IdentityDirectory(parts.settings.identity_dir)),
         subject=Subject(
             node_id=node.id, role=node.role.value, cluster_id=parts.identity.cluster_id
         ),
@@ -95,8 +100,7 @@ async def renew(parts: Parts, call: Call) -> RenewResponse:
     return RenewResponse(certificate=certificate.decode())
 
 
-def _authority(parts: Parts) -> Authority:
-    directory = IdentityDirectory(parts.settings.identity_dir)
+def _authority(directory: IdentityDirectory) -> Authority:
     return Authority(
         certificate_pem=directory.read(directory.ca_path),
         key_pem=directory.read(directory.ca_key_path),

@@ -33,9 +33,12 @@ async def deploy_stack(parts: Parts, call: Call) -> api.DeployResult:
         raise InputError(f"the body is stack {spec.name!r}, the path says {name!r}")
     state = await parts.cluster.read()
     admission.check_stack(state, spec, prune=query.prune)
+    # From here on there is no secret in clear: what is proposed gets into every manager's log.
+    spec, sealed = parts.vault.seal_stack(spec)
     result = await parts.cluster.propose(
         commands.PutStack(
             spec=spec,
+            sealed=sealed,
             seed=clock.new_seed(),
             prune=query.prune,
             rerun=query.rerun,

@@ -18,6 +18,7 @@ from stackctl.state.apply import apply
 from stackctl.state.cluster import ClusterState
 from stackctl.state.results import Result
 from stackctl.wire.agent_protocol import TaskReport
+from tests import vaults
 
 NANO = 1_000_000_000
 ROUNDS_MAX = 8
@@ -151,11 +152,8 @@ class Bench:
 
     def put(self, spec: specs.StackSpec, *, prune: bool = False) -> Result:
         """Deploys a stack."""
-        return self.submit(
-            commands.PutStack(
-                spec=spec, seed=str(next(self._numbers)).encode(), prune=prune, now=self.now
-            )
-        )
+        seed = str(next(self._numbers)).encode()
+        return self.submit(vaults.put_stack(spec, seed=seed, prune=prune, now=self.now))
 
     def report(
         self, task: objects.Task, state: TaskState, *, error: str = "", message: str = ""

@@ -94,9 +94,7 @@ def _state(nodes: list[dict[str, object]], services: list[dict[str, object]]) ->
             replicas=replicas,
             ports=ports if port else (),
         )
-        draft.put_service(
-            revisions.created(spec, service_id=f"s{number}", stack_name="", config_ids={}, now=1)
-        )
+        draft.put_service(revisions.created(spec, service_id=f"s{number}", stack_name="", now=1))
         for slot in range(1, replicas + 1):
             draft.put_task(
                 objects.Task(

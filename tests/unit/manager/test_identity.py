@@ -171,8 +171,8 @@ def test_an_authority_is_read_back_after_a_restart(tmp_path: Path, authority: Au
 def test_a_demoted_manager_forgets_the_authoritys_key(tmp_path: Path, authority: Authority) -> None:
     directory = IdentityDirectory(tmp_path)
     directory.write_authority(certificate_pem=authority.certificate_pem, key_pem=authority.key_pem)
-    directory.forget_authority_key()
-    directory.forget_authority_key()
+    directory.forget_manager_keys()
+    directory.forget_manager_keys()
     with pytest.raises(IdentityUnusable, match=r"ca\.key is missing"):
         certificates.load_authority(directory)
     assert directory.ca_path.exists()

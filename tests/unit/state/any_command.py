@@ -33,6 +33,12 @@ TASK_SPECS = st.builds(
             ),
             max_size=1,
         ).map(tuple),
+        secrets=st.lists(
+            st.builds(
+                specs.ConfigReference, name=st.just("shop_key"), target=st.just("/run/secrets/key")
+            ),
+            max_size=1,
+        ).map(tuple),
     ),
     restart=st.builds(specs.RestartPolicy, attempts_max=NUMBERS),
     placement=st.builds(
@@ -74,6 +80,20 @@ STACK_SPECS = st.builds(
         st.builds(specs.ConfigSpec, name=st.just("shop_settings"), content=st.binary(max_size=2)),
         max_size=1,
     ).map(tuple),
+    secrets=st.lists(
+        st.builds(
+            specs.SecretSpec,
+            name=st.just("shop_key"),
+            content=st.sampled_from([b"", b"", b"", b"clear"]),
+        ),
+        max_size=1,
+    ).map(tuple),
+)
+SEALED = st.builds(
+    objects.SealedContent,
+    name=st.sampled_from(["shop_key", "shop_key", "other"]),
+    sealed=st.binary(max_size=2),
+    digest=st.sampled_from(["", "aa", "bb"]),
 )
 STATUSES = st.builds(
     objects.TaskStatus, state=st.sampled_from(TaskState), at=TIMES, message=TEXTS, error=TEXTS
@@ -144,6 +164,7 @@ CHANGES = st.one_of(
     ),
     st.builds(changes.DropService, service_id=IDS),
     st.builds(changes.DropConfig, config_id=IDS),
+    st.builds(changes.DropSecret, secret_id=IDS),
     st.builds(changes.DropStack, name=STACKS),
 )
 
@@ -180,6 +201,7 @@ COMMANDS = st.one_of(
         spec=STACK_SPECS,
         seed=st.binary(max_size=2),
         prune=st.booleans(),
+        sealed=st.lists(SEALED, max_size=2).map(tuple),
     ),
     st.builds(commands.RemoveStack, now=TIMES, name=STACKS),
     st.builds(commands.ScaleService, now=TIMES, service_id=IDS, replicas=NUMBERS),
