@@ -28,6 +28,8 @@ _OLD_WORDS = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "nu
 
 def to_yaml(value: Plain) -> str:
     """The value as one YAML document, indented by two."""
+    if isinstance(value, str):  # a block has nothing to be indented against
+        return f"{_scalar(value)}\n"
     head, below = _parts(value)
     return "".join(f"{line}\n" for line in ((head, *below) if head else below))
 

@@ -9,7 +9,7 @@ from stackctl.compose.document import Deploy, Service, WindowsOptions
 from stackctl.compose.grammar.names import service_name_complaint
 from stackctl.compose.parts.attachments import NetworkUse
 from stackctl.compose.problems import shown
-from stackctl.compose.sections import lifecycle, relations, unsupported
+from stackctl.compose.sections import lifecycle, relations
 from stackctl.compose.sections.amounts import check_quota, check_swap, with_own_amounts
 from stackctl.compose.sections.attachments import (
     DEFAULT_NETWORK,
@@ -91,7 +91,10 @@ def read_service(key: str, value: Value, stack_name: str) -> Service:
         extensions=fields.extensions(),
     )
     check_placement_extensions(fields)
-    fields.finish(unsupported.SERVICE)
+    legacy = fields.get("volume_driver")
+    if legacy is not None:
+        legacy.note("volume_driver belongs to version 1 of the format and has no effect")
+    fields.finish({})
     return service
 
 

@@ -5,7 +5,6 @@ from typing import TypeVar
 
 from stackctl.compose.document import Document
 from stackctl.compose.problems import shown
-from stackctl.compose.sections import unsupported
 from stackctl.compose.sections.file_objects import read_config, read_secret
 from stackctl.compose.sections.models import read_model
 from stackctl.compose.sections.networks import read_network
@@ -20,7 +19,7 @@ T = TypeVar("T")
 def read_document(value: Value, stack_name: str) -> Document:
     """The typed document of a whole file."""
     fields = Fields(value, "a mapping with services:")
-    fields.accept_without_effect(("version",))
+    fields.read("version", _check_version, None)
     name = fields.get("name")
     if name is not None and (given := filled_text(name)) != stack_name:
         name.note(f"name {shown(given)} is not used: the stack is deployed as {stack_name}")
@@ -32,8 +31,14 @@ def read_document(value: Value, stack_name: str) -> Document:
         secrets=_section(fields, "secrets", read_secret, stack_name),
         models=_section(fields, "models", read_model, stack_name),
     )
-    fields.finish(unsupported.TOP_LEVEL)
+    fields.finish({})
     return document
+
+
+def _check_version(value: Value) -> None:
+    """Which version it is has no effect: every key of every version is known."""
+    if isinstance(value.written, bool) or value.written is None:
+        value.expected("text or a number")
 
 
 def _section(
