@@ -385,6 +385,40 @@ KEYS = (
         "what is left says something",
     ),
     Deviation(
+        "one-spelling",
+        "spellings of one value (`NET_ADMIN`, `64M`, `500ms`, `disable: true`, short and long "
+        "forms, paths from the file's folder) when printed",
+        "as they are written, but for ports and mounts",
+        "the long form of most",
+        "one spelling for each meaning: `CAP_NET_ADMIN`, bytes, seconds, long forms, whole paths",
+        "files that mean the same are printed alike",
+    ),
+    Deviation(
+        "extensions-printed",
+        "`x-` keys when printed",
+        "printed",
+        "printed",
+        "those of services only",
+        "nothing reads the others; what anchors took from them is in its place",
+    ),
+    Deviation(
+        "printed-whole",
+        "`oom_score_adj`, and `isolation` and `shm_size` of a build, when printed",
+        "missing",
+        AS_HERE,
+        "printed",
+        "what is printed reads back to the same",
+    ),
+    Deviation(
+        "checked-early",
+        "values that no engine takes (`healthcheck.test` that begins with another word than CMD, "
+        "CMD-SHELL or NONE)",
+        "`config` lets them pass, the deploy stops half way",
+        "the same at the start of containers",
+        "refused with their place",
+        "a file is either right or not",
+    ),
+    Deviation(
         "names-printed",
         "names of networks, volumes, configs and secrets when printed",
         "as they are given",
