@@ -15,6 +15,7 @@ from stackctl.compose.object_specs import own_configs, own_networks, own_secrets
 from stackctl.compose.one_shots import awaited_services, restart_policy
 from stackctl.compose.parts.attachments import FileUse, NetworkUse
 from stackctl.compose.parts.objects import FileObject
+from stackctl.compose.sections.namespaces import HOST
 from stackctl.model import specs
 
 
@@ -68,12 +69,7 @@ class _Conversion:
             rollback=deploy.rollback,
             endpoint_mode=deploy.endpoint_mode,
             depends_on=dependency_specs(service, self._stack_name),
-            ports=tuple(
-                sorted(
-                    (use.spec for use in service.ports),
-                    key=lambda it: (it.target, it.protocol, it.published, it.mode),
-                )
-            ),
+            ports=_ports(service),
         )
 
     def _placement(self, deploy: Deploy) -> specs.Placement:
@@ -127,3 +123,11 @@ class _Conversion:
             for use in uses
         )
         return tuple(sorted(references, key=lambda it: it.target))
+
+
+def _ports(service: Service) -> tuple[specs.PortSpec, ...]:
+    """The published ports; on the node's own network there is nothing to publish."""
+    if service.container.network_mode == HOST:
+        return ()
+    found = (use.spec for use in service.ports)
+    return tuple(sorted(found, key=lambda it: (it.target, it.protocol, it.published, it.mode)))

@@ -104,7 +104,10 @@ def _short_device(item: Value) -> Device:
         parts = parts[:3]
     source, target, permissions = [*parts, "", ""][:3]
     if _PERMISSIONS.fullmatch(target):
-        item.problem(f"no place in the container in {shown(written)!r}", f"{source}:{source}:…")
+        item.problem(
+            f"no place in the container in {shown(written)!r}", f"write {source}:{source}:{target}"
+        )
+        target = source
     return _device(item, source, target or source, permissions=permissions or PERMISSIONS)
 
 
@@ -127,7 +130,7 @@ def _long_device(item: Value) -> Device:
 
 def _device(item: Value, source: str, target: str, *, permissions: str) -> Device:
     for path in dict.fromkeys((source, target)):
-        if not path.startswith("/"):
+        if path and not path.startswith("/"):
             item.problem(
                 f"the path of a device must be absolute, not {shown(path)!r}",
                 "write /dev/NAME, or VENDOR/CLASS=NAME",
