@@ -1,7 +1,7 @@
-"""The keys of a file looked up in the table, and refused keys taken out of the tree.
+"""The keys of a file looked up in the table; when leniency is asked for, refused ones are left out.
 
-Readers never learn the target: what a cluster cannot do is refused here, before they see it.
-Refused keys are taken out also where they are problems, so that nothing else is said about them.
+Readers never learn the target: they know every key, and what a target cannot do is said here. A
+refused key that is a problem stays in the tree, so that what is wrong inside of it is told as well.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -66,7 +66,7 @@ def enforce(
     target: Target,
     lenient: bool,
 ) -> tree.Node:
-    """The tree without its refused keys; each is a problem, or a note when `lenient`."""
+    """Make each refused key a problem; or, when `lenient`, a note, and leave it out of the tree."""
     found = [each for each in judgements if each.verdict.kind is Kind.REFUSED]
     for each in found:
         problem = problem_of(each, target)
@@ -74,7 +74,7 @@ def enforce(
             log.note(problem.place, f"ignored, as it {problem.message}")
         else:
             log.add(*problem)
-    return pruned(root, (each.place.path for each in found))
+    return pruned(root, (each.place.path for each in found)) if lenient else root
 
 
 def problem_of(judgement: Judgement, target: Target) -> Problem:
