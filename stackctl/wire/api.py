@@ -195,6 +195,57 @@ class TaskView(Model, frozen=True, kw_only=True):
     addresses: Mapping[str, str] = {}  # network name -> address
 
 
+class NodeVerdict(Model, frozen=True, kw_only=True):
+    """What the scheduler says of one node for one task."""
+
+    node_id: str
+    hostname: str
+    verdict: str  # here | best | possible | refused
+    reason: str
+    rank: int = 0  # 1 is the best of the nodes that could take it; 0 is none of them
+
+
+class TaskExplanation(Model, frozen=True, kw_only=True):
+    """Why a task is where it is, or nowhere: best nodes first."""
+
+    task_id: str
+    name: str
+    state: str
+    node: str  # host name, "" while it has none
+    error: str = ""
+    cause: str = ""
+    nodes: tuple[NodeVerdict, ...] = ()
+
+
+class RebalanceRequest(StrictModel, frozen=True, kw_only=True):
+    """What to rebalance: these services, or all."""
+
+    services: tuple[str, ...] = ()  # names or ids
+    allows_stateful: bool = False
+    moves_max: int = 0  # 0 is without limit
+
+
+class TaskMove(Model, frozen=True, kw_only=True):
+    """One task that would go to a better node."""
+
+    task_id: str
+    name: str
+    source: str  # host name
+    target: str  # host name
+    reason: str
+
+
+class RebalanceView(Model, frozen=True, kw_only=True):
+    """What rebalancing would move first to last, what stays and why, and the run under way."""
+
+    moves: tuple[TaskMove, ...] = ()
+    staying: Mapping[str, str] = {}  # service -> why its tasks stay although a node is better
+    is_running: bool = False
+    moved: int = 0
+    moving: str = ""  # name of the task on its way
+    index: int = 0
+
+
 class NetworkView(Model, frozen=True, kw_only=True):
     """One network."""
 
