@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from stackctl.cli import changing, inspecting, log_reading, options, removing
+from stackctl.cli import changing, explaining, inspecting, log_reading, options, removing
 from stackctl.cli.listings import service_lists, task_lists
 from stackctl.cli.waiting import WaitOptions
 
@@ -71,6 +71,24 @@ def list_tasks(
         why=why,
     )
     return task_lists.list_tasks_of_services(options.session_of(context), services, chosen)
+
+
+@app.command(
+    name="explain",
+    epilog="\b\nExamples:\n  stackctl service explain shop_web.2\n"
+    "  stackctl service explain --format '{{.Node}}: {{.Reason}}' shop_web.2",
+)
+def explain(
+    context: typer.Context,
+    *,
+    task: Annotated[
+        str, typer.Argument(metavar="TASK", help="Name or id of a task, or how its id begins.")
+    ],
+    layout: options.Layout = "",
+) -> int:
+    """Show for each node whether a task could be there, why, and how good the node is."""
+    chosen = options.list_options(layout=layout)
+    return explaining.explain_task(options.session_of(context), task, chosen)
 
 
 @app.command(

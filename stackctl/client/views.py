@@ -175,6 +175,49 @@ class TaskView(TypedDict):
     addresses: dict[str, str]
 
 
+class NodeVerdict(TypedDict):
+    """What the scheduler says of one node for one task."""
+
+    node_id: str
+    hostname: str
+    verdict: str
+    reason: str
+    rank: int
+
+
+class TaskExplanation(TypedDict):
+    """Why a task is where it is, or nowhere."""
+
+    task_id: str
+    name: str
+    state: str
+    node: str
+    error: str
+    cause: str
+    nodes: list[NodeVerdict]
+
+
+class TaskMove(TypedDict):
+    """One task that would go to a better node."""
+
+    task_id: str
+    name: str
+    source: str
+    target: str
+    reason: str
+
+
+class RebalanceView(TypedDict):
+    """What rebalancing would move, what stays, and the run under way."""
+
+    moves: list[TaskMove]
+    staying: dict[str, str]
+    is_running: bool
+    moved: int
+    moving: str
+    index: int
+
+
 class NetworkView(TypedDict):
     """One network."""
 
@@ -253,6 +296,17 @@ DEFAULTS: Mapping[type, Answer] = {
         "ports": [],
         "addresses": {},
     },
+    NodeVerdict: {"rank": 0},
+    TaskExplanation: {"error": "", "cause": "", "nodes": []},
+    TaskMove: {},
+    RebalanceView: {
+        "moves": [],
+        "staying": {},
+        "is_running": False,
+        "moved": 0,
+        "moving": "",
+        "index": 0,
+    },
     NetworkView: {"removing": False},
     LogLine: {"error": ""},
     ChangesView: {},
@@ -311,6 +365,20 @@ def complete_service_detail(answer: Answer) -> ServiceDetail:
 def complete_task(answer: Answer) -> TaskView:
     """A task with every field."""
     return cast("TaskView", _filled(TaskView, answer))
+
+
+def complete_explanation(answer: Answer) -> TaskExplanation:
+    """An explanation, its nodes complete."""
+    found = cast("TaskExplanation", _filled(TaskExplanation, answer))
+    found["nodes"] = [cast("NodeVerdict", _filled(NodeVerdict, node)) for node in found["nodes"]]
+    return found
+
+
+def complete_rebalance(answer: Answer) -> RebalanceView:
+    """What rebalancing would do, its moves complete."""
+    found = cast("RebalanceView", _filled(RebalanceView, answer))
+    found["moves"] = [cast("TaskMove", _filled(TaskMove, move)) for move in found["moves"]]
+    return found
 
 
 def complete_network(answer: Answer) -> NetworkView:

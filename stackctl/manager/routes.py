@@ -144,6 +144,13 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         method="GET",
+        path="/v1/tasks/{ref}/explain",
+        handler=tasks.explain_task,
+        response=api.TaskExplanation,
+        summary="Why a task is where it is, or nowhere",
+    ),
+    Route(
+        method="GET",
         path="/v1/networks",
         handler=tasks.list_networks,
         query=services.StackQuery,

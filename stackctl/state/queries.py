@@ -38,6 +38,32 @@ def find_service(state: ClusterState, reference: str) -> objects.Service:
     return _by_prefix(state.services, reference, kind="service", known=state.service_ids)
 
 
+def find_task(state: ClusterState, reference: str) -> objects.Task:
+    """The task with that id, name (`shop_web.2`: the newest there) or unique id prefix. Raises
+    UnknownName.
+    """
+    task = state.tasks.get(reference)
+    if task is not None:
+        return task
+    name, _, place = reference.rpartition(".")
+    service_id = state.service_ids.get(name, "")
+    named = [
+        task
+        for task in state.tasks_of(service_id).values()
+        if place == str(task.slot or task.node_id)
+        or (not task.slot and _hostname(state, task.node_id) == place)
+    ]
+    if named:
+        return max(named, key=lambda task: (not task.has_ended, task.created_version, task.id))
+    known = [task_name(state.services[task.service_id], task) for task in state.tasks.values()]
+    return _by_prefix(state.tasks, reference, kind="task", known=sorted(set(known)))
+
+
+def _hostname(state: ClusterState, node_id: str) -> str:
+    node = state.nodes.get(node_id)
+    return node.hostname if node is not None else ""
+
+
 def find_stack(state: ClusterState, name: str) -> objects.Stack:
     """The stack of that name. Raises UnknownName."""
     stack = state.stacks.get(name)

@@ -146,6 +146,23 @@ class Placement:
             return room, names
         return None
 
+    def in_order(self) -> list[NodeRoom]:
+        """All nodes that could take a task now, best first; nothing is accounted for."""
+        rooms = [
+            self._rooms[node_id]
+            for node_id in self._field.unmet
+            if self._only in ("", node_id) and self._has_room(self._rooms[node_id])
+        ]
+        return sorted(rooms, key=lambda room: (self.branch_rank(room), self._rank(room)))
+
+    def branch_rank(self, room: NodeRoom) -> tuple[tuple[int, ...], Leaf]:
+        """How full the branch of a node is, level by level, and the branch itself."""
+        return self._leaf_rank(self._field.leaves[room.node.id])
+
+    def rank(self, room: NodeRoom) -> Rank:
+        """The rank of a node within its branch."""
+        return self._rank(room)
+
     def close(self) -> None:
         """Gives the field its nodes back."""
         for leaf, room in self._aside:

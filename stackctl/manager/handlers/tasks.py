@@ -2,6 +2,7 @@
 
 import asyncio
 
+from stackctl.core.scheduling.explain import explain
 from stackctl.errors import Denied
 from stackctl.manager import calls
 from stackctl.manager.calls import Call
@@ -41,6 +42,13 @@ async def list_tasks(parts: Parts, call: Call) -> list[api.TaskView]:
         queries.list_tasks, state, service=service_id, stack=query.stack, node=node_id
     )
     return [task for task in tasks if not node_id or task.node_id == node_id]
+
+
+async def explain_task(parts: Parts, call: Call) -> api.TaskExplanation:
+    """Why a task is where it is, or nowhere."""
+    state = await parts.cluster.read()
+    task = queries.find_task(state, call.path["ref"])
+    return await asyncio.to_thread(explain, state, task, now=parts.clock.now())
 
 
 async def list_networks(parts: Parts, call: Call) -> list[api.NetworkView]:
