@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping
 from stackctl.core.orchestration.slots import Slot, SlotKey, slots_of
 from stackctl.model import objects
 from stackctl.model.objects import NodeState
-from stackctl.state.changes import Change, apply_change
+from stackctl.state.changes import Change
 from stackctl.state.cluster import ClusterState, Draft
+from stackctl.state.enacting import apply_change
 
 
 class Decisions:

@@ -199,6 +199,10 @@ class Service(Model, frozen=True, kw_only=True):
         """True while no task of the current revision may start: a dependency has yet to come."""
         return bool(self.spec.depends_on) and self.cleared_revision != self.revision
 
+    def holds(self, revision: int) -> bool:
+        """True when tasks of that revision must wait for what the service depends on."""
+        return self.is_held and revision == self.revision
+
 
 class Network(Model, frozen=True, kw_only=True):
     """An overlay network: what was asked and what was allocated."""

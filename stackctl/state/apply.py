@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from stackctl.model import objects
 from stackctl.model.task_state import TaskState, is_terminal
-from stackctl.state import changes, commands, deploy, nodes
+from stackctl.state import commands, deploy, enacting, nodes
 from stackctl.state.cluster import ClusterState, Draft
 from stackctl.state.events import Event
 from stackctl.state.results import Rejection, Result, conflict
@@ -62,7 +62,7 @@ def _perform(draft: Draft, command: commands.Command) -> Result:
         case commands.ApplyRound():
             if command.term != draft.term:
                 raise conflict(f"round of term {command.term} came in term {draft.term}")
-            changes.apply_changes(draft, command.changes, now=command.now)
+            enacting.apply_changes(draft, command.changes, now=command.now)
         case commands.InitCluster():
             _init(draft, command)
         case commands.PutNode():

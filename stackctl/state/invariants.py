@@ -157,6 +157,9 @@ def _task_faults(state: ClusterState) -> Iterator[str]:
             yield f"{where} is on node {task.node_id}, which is not there"
         if task.released and task.is_wanted:
             yield f"{where} is wanted, yet released"
+        is_to_start = TaskState.READY < task.desired_state <= TaskState.COMPLETE
+        if service.holds(task.revision) and (is_to_start or task.running_at):
+            yield f"{where} starts before what its service depends on"
         if task.restarts < 0:
             yield f"{where} was restarted {task.restarts} times"
         if service.removing and task.desired_state < TaskState.REMOVE:

@@ -1,8 +1,8 @@
 """What a cluster must have come to, once nothing disturbs it any longer."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from stackctl.core.orchestration.slots import ended_by_itself, slots_of
+from stackctl.core.orchestration.slots import Slot, SlotKey, ended_by_itself, slots_of
 from stackctl.core.scheduling.schedule import Situation
 from stackctl.model import constraints, objects, specs
 from stackctl.model.objects import Availability, NodeState, UpdateState
@@ -40,9 +40,9 @@ def check_asked(world: World, asked: Sequence[object]) -> None:
         current = [
             task
             for task in state.tasks_of(service.id).values()
-            if task.is_wanted and task.status.state == TaskState.RUNNING
+            if task.is_wanted and _is_as_it_should_be(service, task)
         ]
-        number = len(world.nodes) if spec.mode == specs.Mode.GLOBAL else spec.replicas
+        number = len(world.nodes) if spec.mode.is_global else spec.replicas
         if len(current) != number:
             faults.append(f"{name}: {len(current)} of {number} run")
         if any(task.revision != service.revision for task in current):
@@ -51,6 +51,12 @@ def check_asked(world: World, asked: Sequence[object]) -> None:
         if status is not None and status.state in (*MOVING, *PAUSED):
             faults.append(f"{name}: its update is {status.state}: {status.message}")
     assert not faults, "; ".join(faults)
+
+
+def _is_as_it_should_be(service: objects.Service, task: objects.Task) -> bool:
+    if service.spec.mode.is_job:
+        return task.has_completed
+    return task.status.state == TaskState.RUNNING
 
 
 def check_gone(world: World) -> None:
@@ -126,7 +132,9 @@ def _slot_faults(world: World, service: objects.Service) -> list[str]:
         for key, slot in slots_of(world.state.tasks_of(service.id).values()).items()
         if slot.is_present
     }
-    faults = []
+    if service.spec.mode.is_job:
+        return _job_faults(world, service, slots)
+    faults = _hold_faults(world, service)
     if service.spec.mode == specs.Mode.REPLICATED:
         if len(slots) != service.spec.replicas:
             faults.append(f"{service.name} has slots {list(slots)} of {service.spec.replicas}")
@@ -151,13 +159,64 @@ def _slot_faults(world: World, service: objects.Service) -> list[str]:
                 faults.append(f"{where} waits without a reason")
             elif is_old and _fits_somewhere(world, service, newest):
                 faults.append(f"{where} waits although it fits: {newest.status.error}")
-        elif newest.status.state < TaskState.RUNNING and is_old:
+        elif newest.status.state < TaskState.RUNNING and is_old and not service.is_held:
             faults.append(f"{where} is {newest.status.state.name} for a minute")
         elif len(slot.live) > 1 and is_old and newest.status.state == TaskState.RUNNING:
             faults.append(f"{where} has {len(slot.live)} live tasks")
         was_tried = slot.latest.revision == service.revision and ended_by_itself(slot.latest)
-        if newest.revision != service.revision and not (is_paused or is_moving or was_tried):
+        may_be_old = is_paused or is_moving or was_tried or service.is_held
+        if newest.revision != service.revision and not may_be_old:
             faults.append(f"{where} has revision {newest.revision} of {service.revision}")
+    return faults
+
+
+def _job_faults(world: World, service: objects.Service, slots: Mapping[SlotKey, Slot]) -> list[str]:
+    """A job has ended, runs as many tasks as it may, or says what it waits for."""
+    faults = _hold_faults(world, service)
+    run = {key: slot for key, slot in slots.items() if slot.of_revision(service.revision)}
+    if service.spec.mode.is_global:
+        missing = [key for key in _eligible(world, service) if key not in run]
+        faults.extend(f"{service.name} has no task on {key}" for key in missing)
+    else:
+        unbegun = service.spec.replicas - len(run)
+        running = sum(1 for slot in run.values() if slot.live)
+        limit = service.spec.max_concurrent or service.spec.replicas
+        if unbegun < 0:
+            faults.append(f"{service.name} has {len(run)} slots of {service.spec.replicas}")
+        if unbegun > 0 and running < limit and not _may_try_again(run):
+            faults.append(f"{service.name} runs {running} tasks, may run {limit}, lacks {unbegun}")
+    for key, slot in run.items():
+        where = f"{service.name}.{key}"
+        age = world.timeline.now - slot.latest.created_at
+        if not slot.live and not any(map(ended_by_itself, slot.of_revision(service.revision))):
+            faults.append(f"{where} is empty after {slot.latest.status.state.name}")
+        if slot.live and slot.live[-1].status.state < TaskState.RUNNING and age > 60:
+            task = slot.live[-1]
+            is_explained = bool(task.status.error) and not _fits_somewhere(world, service, task)
+            if not service.is_held and not is_explained:
+                faults.append(f"{where} is {task.status.state.name} for a minute")
+    return faults
+
+
+def _may_try_again(run: Mapping[SlotKey, Slot]) -> bool:
+    """True while a slot rests between two tasks."""
+    return any(
+        not slot.live and slot.latest.status.state > TaskState.COMPLETE for slot in run.values()
+    )
+
+
+def _hold_faults(world: World, service: objects.Service) -> list[str]:
+    """Who waits for others says for what, and none of its new tasks has started."""
+    if not service.is_held:
+        return []
+    faults = []
+    if not service.held_reason:
+        faults.append(f"{service.name} is held and does not say why")
+    faults.extend(
+        f"task {task.id} of {service.name} started before what it depends on"
+        for task in world.state.tasks_of(service.id).values()
+        if task.revision == service.revision and task.running_at
+    )
     return faults
 
 

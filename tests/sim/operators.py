@@ -14,9 +14,13 @@ from tests.scenarios import mini_spec
 from tests.sim.world import World
 
 STACKS = ("blue", "green")
-SERVICES = ("web", "db", "job", "agent")
+SERVICES = ("web", "db", "job", "agent", "load", "scan")
+MODES = {"agent": "global", "load": "replicated-job", "scan": "global-job"}
+# Who may wait for whom: only for those before it, so that nobody waits in a circle.
+ORDER = ("db", "load", "scan", "job", "web", "agent")
 IMAGES = ("app:1", "app:2", "app:3")
 PROGRAMS = ("forever",) * 8 + ("exit:1", "exit:1:2", "exit:0:3")
+JOB_PROGRAMS = ("exit:0:3", "exit:0:3", "exit:0", "exit:0:15", "exit:1:1", "forever")
 CONSTRAINTS = (
     "node.labels.disk==ssd",
     "node.labels.disk!=ssd",
@@ -53,9 +57,14 @@ class Operators:
         asked = []
         for name in STACKS:
             common = "update.monitor=1 update.parallelism=0"
+            load = "concurrent=2 run=exit:0:2 after=db:healthy"
+            order = "after=load:completed after=scan:completed after=db:started:restart"
             lines = [
-                f"web image=app:1 replicas={self._source.randint(1, 6)} {common}",
-                f"agent image=app:2 mode=global {common}",
+                f"db image=app:1 {common}",
+                f"load mode=replicated-job replicas={self._source.randint(1, 5)} {load}",
+                "scan mode=global-job run=exit:0:1",
+                f"web image=app:1 replicas={self._source.randint(1, 6)} {common} {order}",
+                f"agent image=app:2 mode=global {common} after=web:healthy",
             ]
             spec = mini_spec.parse_stack(name, ["network front", "network back", *lines])
             result = self._world.put_stack(spec, prune=True)
@@ -70,13 +79,13 @@ class Operators:
         lines.append(f"config settings {source.choice(('red', 'yellow'))}")
         lines.append(f"secret password {source.choice(('open', 'sesame'))}")
         chosen = [service for service in SERVICES if source.random() < 0.7]
-        lines.extend(self._service_line(name, service) for service in chosen)
+        lines.extend(self._service_line(name, service, chosen) for service in chosen)
         spec = mini_spec.parse_stack(name, lines)
         if source.random() < 0.1 and spec.services:
             spec = replace(spec, networks=spec.networks[:1])
-        self._world.put_stack(spec, prune=source.random() < 0.4)
+        self._world.put_stack(spec, prune=source.random() < 0.4, rerun=source.random() < 0.2)
 
-    def _service_line(self, stack: str, service: str) -> str:
+    def _service_line(self, stack: str, service: str, chosen: list[str]) -> str:
         source = self._source
         # A generator of its own per choice of shape, so that some deploys repeat an earlier one.
         shape = random.Random(f"{stack} {service} {source.randint(0, 4)}")  # noqa: S311 - replays
@@ -84,12 +93,16 @@ class Operators:
             service,
             f"image={shape.choice((*IMAGES, 'absent:1')) if shape.random() < 0.9 else 'absent:1'}",
         ]
-        words.append(f"run={shape.choice(PROGRAMS)}")
+        programs = JOB_PROGRAMS if "job" in MODES.get(service, "") else PROGRAMS
+        words.append(f"run={shape.choice(programs)}")
         words.append(f"network={shape.choice(('front', 'back'))}")
-        if service == "agent":
-            words.append("mode=global")
-        else:
+        if service in MODES:
+            words.append(f"mode={MODES[service]}")
+        if service not in ("agent", "scan"):
             words.append(f"replicas={shape.randint(0, 5)}")
+        if service == "load":
+            words.append(f"concurrent={shape.randint(0, 2)}")
+        words.extend(self._order_words(shape, service, chosen))
         if shape.random() < 0.3:
             words.append(f"constraint={shape.choice(CONSTRAINTS)}")
         if shape.random() < 0.3:
@@ -108,6 +121,16 @@ class Operators:
         for policy in ("update", "rollback"):
             words.extend(self._policy_words(shape, policy))
         return " ".join(words)
+
+    def _order_words(self, shape: random.Random, service: str, chosen: list[str]) -> list[str]:
+        words = []
+        for other in ORDER[: ORDER.index(service)]:
+            if shape.random() < 0.25:
+                condition = shape.choice(("started", "healthy", "completed"))
+                restart = shape.choice(("", "", ":restart"))
+                optional = "" if other in chosen else ":optional"
+                words.append(f"after={other}:{condition}{restart}{optional}")
+        return words
 
     def _restart_words(self, shape: random.Random) -> list[str]:
         words = []

@@ -61,11 +61,6 @@ def goal(service: objects.Service) -> TaskState:
     return TaskState.COMPLETE if service.spec.mode.is_job else TaskState.RUNNING
 
 
-def is_held(service: objects.Service, revision: int) -> bool:
-    """True when a task of that revision must wait for what the service depends on."""
-    return service.is_held and revision == service.revision
-
-
 def promote(decisions: Decisions, service: objects.Service, slot: Slot) -> None:
     """Lets a prepared task start: its delay is over, no other task of the slot still runs, and what
     the service depends on has come.
@@ -76,7 +71,7 @@ def promote(decisions: Decisions, service: objects.Service, slot: Slot) -> None:
     for position, task in enumerate(tasks):
         if task.desired_state != TaskState.READY or task.has_ended:
             continue
-        if is_held(service, task.revision):
+        if service.holds(task.revision):
             continue
         if task.start_after > decisions.now:
             decisions.wake(service.id, task.start_after)

@@ -103,8 +103,7 @@ def create_task(
     when the service waits for another one.
     """
     if desired_state > TaskState.READY:
-        is_held = handover.is_held(service, revision)
-        desired_state = TaskState.READY if is_held else handover.goal(service)
+        desired_state = TaskState.READY if service.holds(revision) else handover.goal(service)
     decisions.do(
         CreateTask(
             task_id=decisions.new_id(),

@@ -51,12 +51,21 @@ TASK_SPECS = st.builds(
     reservations=st.builds(specs.Resources, nano_cpus=NUMBERS),
     networks=st.lists(ATTACHMENTS, max_size=2).map(tuple),
 )
+DEPENDENCIES = st.builds(
+    specs.Dependency,
+    service=NAMES,
+    condition=st.sampled_from(specs.DependencyCondition),
+    restart=st.booleans(),
+    required=st.booleans(),
+)
 SERVICES = st.builds(
     specs.ServiceSpec,
     name=NAMES,
     task=TASK_SPECS,
-    mode=st.sampled_from([specs.Mode.REPLICATED, specs.Mode.REPLICATED, specs.Mode.GLOBAL]),
+    mode=st.sampled_from([specs.Mode.REPLICATED, *specs.Mode]),
     replicas=NUMBERS,
+    max_concurrent=NUMBERS,
+    depends_on=st.lists(DEPENDENCIES, max_size=1).map(tuple),
     update=st.builds(
         specs.UpdatePolicy, parallelism=NUMBERS, max_failure_ratio=st.sampled_from([0.0, 0.5, 2.0])
     ),
@@ -157,6 +166,14 @@ CHANGES = st.one_of(
         status=UPDATE_STATUSES,
     ),
     st.builds(changes.RollBackService, service_id=IDS, revision=st.integers(0, 3), message=TEXTS),
+    st.builds(changes.ClearService, service_id=IDS, revision=st.integers(0, 3)),
+    st.builds(
+        changes.HoldService,
+        service_id=IDS,
+        revision=st.integers(0, 3),
+        reason=TEXTS,
+        for_good=st.booleans(),
+    ),
     st.builds(
         changes.ForgetRevisions,
         service_id=IDS,
@@ -201,6 +218,7 @@ COMMANDS = st.one_of(
         spec=STACK_SPECS,
         seed=st.binary(max_size=2),
         prune=st.booleans(),
+        rerun=st.booleans(),
         sealed=st.lists(SEALED, max_size=2).map(tuple),
     ),
     st.builds(commands.RemoveStack, now=TIMES, name=STACKS),
