@@ -51,6 +51,19 @@ ProjectDirectory = Annotated[
         show_default=False,
     ),
 ]
+Lenient = Annotated[
+    bool,
+    typer.Option(
+        "--lenient",
+        help="Leave out what a cluster cannot honour, and say so, instead of refusing it.",
+    ),
+]
+Prune = Annotated[
+    bool, typer.Option("--prune", help="Remove services that the file no longer has.")
+]
+Rerun = Annotated[
+    bool, typer.Option("--rerun", help="Run the stack's jobs again though nothing changed.")
+]
 Name = Annotated[
     str | None,
     typer.Option(

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from stackctl.cli import compose_options, deploying, options
+from stackctl.cli import compose_options, deploying, options, planning
 from stackctl.cli.waiting import WaitOptions
 
 app = typer.Typer(
@@ -28,33 +28,26 @@ def deploy(
     env_files: compose_options.EnvFiles = None,
     profiles: compose_options.Profiles = None,
     project_directory: compose_options.ProjectDirectory = None,
-    lenient: Annotated[
-        bool,
-        typer.Option(
-            "--lenient",
-            help="Leave out what a cluster cannot honour, and say so, instead of refusing it.",
-        ),
-    ] = False,
+    lenient: compose_options.Lenient = False,
     detach: options.Detach = False,
-    prune: Annotated[
-        bool, typer.Option("--prune", help="Remove services that the file no longer has.")
-    ] = False,
-    rerun: Annotated[
-        bool, typer.Option("--rerun", help="Run the stack's jobs again though nothing changed.")
+    prune: compose_options.Prune = False,
+    rerun: compose_options.Rerun = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Change nothing; show the plan, as `plan` does.")
     ] = False,
     quiet: options.WaitQuietly = False,
     timeout: options.Timeout = None,
 ) -> int:
     """Deploy a stack from a Compose file, or update it, and wait until it runs."""
-    return deploying.deploy(
-        options.session_of(context),
-        stack,
-        deploying.DeployOptions(
-            files=compose_options.FileOptions(files, env_files, profiles, project_directory),
-            is_lenient=lenient,
-            is_detached=detach,
-            prunes=prune,
-            reruns=rerun,
-            wait=WaitOptions(is_quiet=quiet, timeout_seconds=timeout),
-        ),
+    chosen = deploying.DeployOptions(
+        files=compose_options.FileOptions(files, env_files, profiles, project_directory),
+        is_lenient=lenient,
+        is_detached=detach,
+        prunes=prune,
+        reruns=rerun,
+        wait=WaitOptions(is_quiet=quiet, timeout_seconds=timeout),
     )
+    session = options.session_of(context)
+    if dry_run:
+        return planning.plan(session, stack, chosen)
+    return deploying.deploy(session, stack, chosen)

@@ -31,7 +31,7 @@ def deploy(session: Session, stack_name: str, options: DeployOptions) -> int:
     # msgspec is needed here and by no other command.
     from stackctl.wire import codec
 
-    spec = _read_stack_files(session, stack_name, options)
+    spec = read_stack_files(session, stack_name, options)
     read = read_stack(stack_name)
     before = read(session.client)
     result = session.client.put_stack(
@@ -52,7 +52,8 @@ def deploy(session: Session, stack_name: str, options: DeployOptions) -> int:
     return 0
 
 
-def _read_stack_files(session: Session, stack_name: str, options: DeployOptions) -> "StackSpec":
+def read_stack_files(session: Session, stack_name: str, options: DeployOptions) -> "StackSpec":
+    """The stack that the files describe, with its notes shown. Raises InputError."""
     from stackctl.compose.load import load_request_stack
     from stackctl.compose.problems import ComposeProblems
 

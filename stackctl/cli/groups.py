@@ -24,6 +24,10 @@ ENTRIES: Mapping[str, Entry] = {
         "deploy",
         "Deploy a stack from a Compose file, or update it, and wait until it runs.",
     ),
+    "plan": Entry(
+        "plan",
+        "Show what deploying a stack would create, change, move and stop; nothing is changed.",
+    ),
     "config": Entry(
         "config",
         "Check Compose files and print what they say together, in one canonical form.",

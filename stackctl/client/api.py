@@ -77,6 +77,15 @@ class Client:
             query["rerun"] = "1"
         return views.complete_deploy(self._json("PUT", path, body=spec, query=query))
 
+    def plan_stack(
+        self, name: str, spec: bytes, *, prune: bool, rerun: bool = False
+    ) -> views.PlanView:
+        """What `put_stack` would do; nothing is changed."""
+        path, query = f"{_path('stacks', name)}/plan", {"prune": "1" if prune else "0"}
+        if rerun:
+            query["rerun"] = "1"
+        return views.complete_plan(self._json("POST", path, body=spec, query=query))
+
     def remove_stack(self, name: str) -> views.ChangesView:
         """Begin to remove a stack; it is listed until its last task has ended."""
         return views.complete_changes(self._json("DELETE", _path("stacks", name)))

@@ -92,6 +92,59 @@ class DeployResult(TypedDict):
     changes: list[Change]
 
 
+class FieldChange(TypedDict):
+    """A field of a service's spec that a deploy changes."""
+
+    path: str
+    before: str
+    after: str
+
+
+class PlannedMove(TypedDict):
+    """A slot whose task is on another node after a deploy."""
+
+    slot: int
+    from_node: str
+    to_node: str
+
+
+class ServicePlan(TypedDict):
+    """What a deploy does to one service."""
+
+    name: str
+    action: str
+    cause: str
+    fields: list[FieldChange]
+    running_before: int
+    running_lowest: int
+    running_after: int
+    tasks_kept: int
+    tasks_started: int
+    tasks_stopped: int
+    nodes: dict[str, int]
+    moves: list[PlannedMove]
+    waiting: list[str]
+
+
+class PlannedLoss(TypedDict):
+    """What the loss of a node does to the stack's services."""
+
+    node: str
+    gone: list[str]
+    interrupted: list[str]
+
+
+class PlanView(TypedDict):
+    """What a deploy would do."""
+
+    name: str
+    revision: int
+    changes: list[Change]
+    services: list[ServicePlan]
+    losses: list[PlannedLoss]
+    settles: bool
+
+
 class PortView(TypedDict):
     """A published port."""
 
@@ -269,6 +322,23 @@ DEFAULTS: Mapping[type, Answer] = {
     StackView: {"removing": False},
     Change: {"cause": ""},
     DeployResult: {"changes": []},
+    FieldChange: {"before": "", "after": ""},
+    PlannedMove: {},
+    ServicePlan: {
+        "cause": "",
+        "fields": [],
+        "running_before": 0,
+        "running_lowest": 0,
+        "running_after": 0,
+        "tasks_kept": 0,
+        "tasks_started": 0,
+        "tasks_stopped": 0,
+        "nodes": {},
+        "moves": [],
+        "waiting": [],
+    },
+    PlannedLoss: {"gone": [], "interrupted": []},
+    PlanView: {"changes": [], "services": [], "losses": [], "settles": True},
     PortView: {},
     UpdateView: {"completed_at": 0},
     ServiceView: {
@@ -344,6 +414,23 @@ def complete_deploy(answer: Answer) -> DeployResult:
     result = cast("DeployResult", _filled(DeployResult, answer))
     result["changes"] = [cast("Change", _filled(Change, each)) for each in result["changes"]]
     return result
+
+
+def complete_plan(answer: Answer) -> PlanView:
+    """A plan with every field, those of its parts too."""
+    plan = cast("PlanView", _filled(PlanView, answer))
+    plan["changes"] = [cast("Change", _filled(Change, each)) for each in plan["changes"]]
+    plan["services"] = [_complete_service_plan(each) for each in plan["services"]]
+    plan["losses"] = [cast("PlannedLoss", _filled(PlannedLoss, each)) for each in plan["losses"]]
+    return plan
+
+
+def _complete_service_plan(answer: Answer) -> ServicePlan:
+    service = cast("ServicePlan", _filled(ServicePlan, answer))
+    service["fields"] = [
+        cast("FieldChange", _filled(FieldChange, each)) for each in service["fields"]
+    ]
+    return service
 
 
 def complete_service(answer: Answer) -> ServiceView:

@@ -81,6 +81,15 @@ ROUTES: tuple[Route, ...] = (
         summary="Deploy a stack",
     ),
     Route(
+        method="POST",
+        path="/v1/stacks/{name}/plan",
+        handler=stacks.plan_stack,
+        query=stacks.DeployQuery,
+        request=specs.StackSpec,
+        response=api.PlanView,
+        summary="What deploying a stack would change",
+    ),
+    Route(
         method="DELETE",
         path="/v1/stacks/{name}",
         handler=stacks.remove_stack,

@@ -106,6 +106,65 @@ class DeployResult(Model, frozen=True, kw_only=True):
     changes: tuple[Change, ...] = ()
 
 
+class FieldChange(Model, frozen=True, kw_only=True):
+    """A field of a service's spec that a deploy changes; "" where there is no value. Of a list in
+    which order means nothing, what is taken away and what is added.
+    """
+
+    path: str
+    before: str = ""
+    after: str = ""
+
+
+class PlannedMove(Model, frozen=True, kw_only=True):
+    """A slot whose task is on another node after a deploy; nodes by host name."""
+
+    slot: int
+    from_node: str
+    to_node: str
+
+
+class ServicePlan(Model, frozen=True, kw_only=True):
+    """What a deploy does to one service. Numbers are tasks; `running_lowest` is how many run at
+    the worst moment of it.
+    """
+
+    name: str
+    action: str  # create | update | remove | unchanged
+    cause: str = ""
+    fields: tuple[FieldChange, ...] = ()
+    running_before: int = 0
+    running_lowest: int = 0
+    running_after: int = 0
+    tasks_kept: int = 0
+    tasks_started: int = 0
+    tasks_stopped: int = 0
+    nodes: Mapping[str, int] = {}  # host name -> tasks afterwards
+    moves: tuple[PlannedMove, ...] = ()
+    waiting: tuple[str, ...] = ()  # why tasks would not start
+
+
+class PlannedLoss(Model, frozen=True, kw_only=True):
+    """What the loss of a node does afterwards to the stack's services."""
+
+    node: str
+    gone: tuple[str, ...] = ()  # nothing of them runs until the node returns
+    interrupted: tuple[str, ...] = ()  # nothing of them runs until other nodes have started them
+
+
+class PlanView(Model, frozen=True, kw_only=True):
+    """What a deploy would do. Without `settles` the rehearsal found no end, and the numbers are
+    what it had come to.
+    """
+
+    name: str
+    revision: int
+    changes: tuple[Change, ...] = ()
+    services: tuple[ServicePlan, ...] = ()
+    losses: tuple[PlannedLoss, ...] = ()
+    settles: bool = True
+
+
 class PortView(Model, frozen=True, kw_only=True):
     """A published port."""
 

@@ -1,5 +1,8 @@
-"""Stacks: list, deploy, remove."""
+"""Stacks: list, plan, deploy, remove."""
 
+import asyncio
+
+from stackctl.core import deploy_plan
 from stackctl.errors import InputError
 from stackctl.manager import clock
 from stackctl.manager.calls import Call
@@ -7,6 +10,7 @@ from stackctl.manager.parts import Parts
 from stackctl.model import specs
 from stackctl.model.structs import StrictModel
 from stackctl.state import admission, commands, queries
+from stackctl.state.cluster import ClusterState
 from stackctl.wire import api
 
 
@@ -26,6 +30,24 @@ async def list_stacks(parts: Parts, _call: Call) -> list[api.StackView]:
 
 async def deploy_stack(parts: Parts, call: Call) -> api.DeployResult:
     """Makes the stack what the body says, as one entry of the log."""
+    _, command = await _put_command(parts, call)
+    result = await parts.cluster.propose(command)
+    return api.DeployResult(
+        name=command.spec.name,
+        revision=result.revision,
+        index=result.index,
+        changes=result.changes,
+    )
+
+
+async def plan_stack(parts: Parts, call: Call) -> api.PlanView:
+    """What a deploy of the body would change and lead to; nothing is changed."""
+    state, command = await _put_command(parts, call)
+    return await asyncio.to_thread(deploy_plan.plan_deploy, state, command)
+
+
+async def _put_command(parts: Parts, call: Call) -> tuple[ClusterState, commands.PutStack]:
+    """The command that makes the stack what the body says, and the state it was checked against."""
     spec: specs.StackSpec = call.body
     query: DeployQuery = call.query
     name = call.path["name"]
@@ -35,18 +57,13 @@ async def deploy_stack(parts: Parts, call: Call) -> api.DeployResult:
     admission.check_stack(state, spec, prune=query.prune)
     # From here on there is no secret in clear: what is proposed gets into every manager's log.
     spec, sealed = parts.vault.seal_stack(spec)
-    result = await parts.cluster.propose(
-        commands.PutStack(
-            spec=spec,
-            sealed=sealed,
-            seed=clock.new_seed(),
-            prune=query.prune,
-            rerun=query.rerun,
-            now=parts.clock.now(),
-        )
-    )
-    return api.DeployResult(
-        name=name, revision=result.revision, index=result.index, changes=result.changes
+    return state, commands.PutStack(
+        spec=spec,
+        sealed=sealed,
+        seed=clock.new_seed(),
+        prune=query.prune,
+        rerun=query.rerun,
+        now=parts.clock.now(),
     )
 
 
