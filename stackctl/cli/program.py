@@ -21,7 +21,8 @@ GLOBAL_OPTIONS = frozenset({"--endpoint", "-H", "--context", "--identity", "--de
 
 # Scripts written for Swarm say `--detach=false`; of our flags, all are off unless given.
 _SWITCHES = frozenset(
-    {"--detach", "-d", "--prune", "--rerun", "--quiet", "-q", "--follow", "--force", "--no-trunc"}
+    {"--detach", "-d", "--prune", "--rerun", "--dry-run", "--lenient", "--quiet", "-q", "--follow"}
+    | {"--force", "--no-trunc"}
 )
 
 app = typer.Typer(
