@@ -16,18 +16,22 @@ class NoSuchFile(ReadError):
     """There is nothing at the path that could be read as a file."""
 
 
-def read_bytes(path: Path, *, bytes_max: int) -> bytes:
-    """The content of a file of at most `bytes_max` bytes. Raises `ReadError`, or `NoSuchFile`."""
+def read_bytes(path: Path, *, bytes_max: int, shown: str | None = None) -> bytes:
+    """The content of a file of at most `bytes_max` bytes, which messages call `shown`.
+
+    Raises `ReadError`, or `NoSuchFile`.
+    """
+    name = str(path) if shown is None else shown
     try:
         with path.open("rb") as file:
             content = file.read(bytes_max + 1)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
-        raise NoSuchFile(f"cannot read {path}: {error.strerror}") from error
+        raise NoSuchFile(f"cannot read {name}: {error.strerror}") from error
     except OSError as error:
-        raise ReadError(f"cannot read {path}: {error.strerror}") from error
+        raise ReadError(f"cannot read {name}: {error.strerror}") from error
     except ValueError as error:
         raise ReadError(f"cannot read a path with a NUL character: {error}") from error
-    return _within(content, bytes_max, str(path))
+    return _within(content, bytes_max, name)
 
 
 def read_stdin(*, bytes_max: int) -> bytes:

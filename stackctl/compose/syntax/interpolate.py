@@ -10,18 +10,47 @@ from stackctl.compose.problems import Path, Place, Position, ProblemLog, shown
 from stackctl.compose.syntax import tree
 from stackctl.compose.syntax.template import TemplateError, substitute
 
-# All interpolated texts of a file together; see `template.LENGTH_MAX`.
+# All interpolated texts of a load together; see `template.LENGTH_MAX`.
 TOTAL_LENGTH_MAX = 16 << 20
 
 
-class Variables:
-    """The variables of one load; the first mapping that has a name wins."""
+class _Shared:
+    """What all interpolations of one load count together."""
 
-    def __init__(self, *sources: Mapping[str, str], file: str, log: ProblemLog) -> None:
+    def __init__(self) -> None:
+        self.noted: set[str] = set()
+        self.length = 0
+
+
+class Variables:
+    """The variables of one load; the first mapping that has a name wins.
+
+    `used` are those that were looked up, with their values; None is one that is not set.
+    """
+
+    def __init__(
+        self,
+        *sources: Mapping[str, str],
+        file: str,
+        log: ProblemLog,
+        shared: _Shared | None = None,
+    ) -> None:
         self._sources = sources
         self._place = Place(Position(file, 1, 1), ())
         self._log = log
+        self.shared = shared or _Shared()
         self.used: dict[str, str | None] = {}
+
+    def with_first(self, nearer: Mapping[str, str]) -> "Variables":
+        """`nearer`, then these; what is noted once is noted once for both."""
+        return self._with((nearer, *self._sources), self._place.position.file)
+
+    def with_last(self, further: Mapping[str, str], *, file: str) -> "Variables":
+        """These, then `further` from a file for names that are not among them."""
+        return self._with((*self._sources, further), file)
+
+    def _with(self, sources: tuple[Mapping[str, str], ...], file: str) -> "Variables":
+        return Variables(*sources, file=file, log=self._log, shared=self.shared)
 
     def __call__(self, name: str) -> str | None:
         """The value of a variable, None when it is not set."""
@@ -62,22 +91,21 @@ class _Interpolation:
     def __init__(self, variables: Variables, log: ProblemLog) -> None:
         self._variables = variables
         self._log = log
-        self._noted: set[str] = set()
-        self._length = 0
+        self._shared = variables.shared
 
     def node(self, node: tree.Node, path: Path) -> tree.Node:
         if isinstance(node, tree.Scalar):
             return self._scalar(node, path)
         if isinstance(node, tree.Sequence):
             items = tuple(self.node(item, (*path, index)) for index, item in enumerate(node.items))
-            return tree.Sequence(items, node.position)
+            return tree.Sequence(items, node.position, node.tag)
         entries = {
             entry.key: tree.Entry(
                 entry.key, entry.key_position, self.node(entry.value, (*path, entry.key))
             )
             for entry in node
         }
-        return tree.Mapping(entries, node.position)
+        return tree.Mapping(entries, node.position, node.tag)
 
     def _scalar(self, node: tree.Scalar, path: Path) -> tree.Scalar:
         if not isinstance(node.value, str) or "$" not in node.value:
@@ -89,11 +117,11 @@ class _Interpolation:
             self._log.add(place, str(error), error.hint)
             return tree.broken(node.position)
         for name in found.not_set:
-            if name not in self._noted:
-                self._noted.add(name)
+            if name not in self._shared.noted:
+                self._shared.noted.add(name)
                 self._log.note(place, f"variable {name} is not set, so it is taken as empty")
-        self._length += len(found.text)
-        if self._length > TOTAL_LENGTH_MAX:
+        self._shared.length += len(found.text)
+        if self._shared.length > TOTAL_LENGTH_MAX:
             self._log.add(place, f"variables add more than {TOTAL_LENGTH_MAX} characters")
             raise _TooLong
-        return tree.Scalar(found.text, found.text, node.position)
+        return tree.Scalar(found.text, found.text, node.position, tag=node.tag)

@@ -1,7 +1,8 @@
 """The document as a tree of values that know where they were written.
 
-It is what every later step works on: interpolation replaces scalars in it, readers turn it into
-the typed document. An alias shares its anchor's nodes, so a value used twice has one position.
+It is what every later step works on: interpolation replaces scalars in it, merging joins several,
+readers turn it into the typed document. An alias shares its anchor's nodes, so a value used twice
+has one position. A *tag* (`!reset`, `!override`) is an order to merging, and gone after it.
 """
 
 from collections.abc import Iterator
@@ -10,6 +11,9 @@ import msgspec
 
 from stackctl.compose.problems import Position
 from stackctl.compose.syntax.yaml_scalars import Written
+
+RESET = "!reset"  # take the key away
+OVERRIDE = "!override"  # replace what is there, instead of merging with it
 
 
 class Scalar(msgspec.Struct, frozen=True, gc=False):
@@ -23,6 +27,7 @@ class Scalar(msgspec.Struct, frozen=True, gc=False):
     text: str
     position: Position
     broken: bool = False
+    tag: str | None = None
 
 
 class Sequence(msgspec.Struct, frozen=True):
@@ -30,6 +35,7 @@ class Sequence(msgspec.Struct, frozen=True):
 
     items: "tuple[Node, ...]"
     position: Position
+    tag: str | None = None
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -45,12 +51,27 @@ class Mapping(msgspec.Struct, frozen=True):
 
     entries: dict[str, Entry]
     position: Position
+    tag: str | None = None
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(self.entries.values())
 
 
 Node = Scalar | Sequence | Mapping
+
+
+def count(node: Node, at_most: int) -> int:
+    """How many values are in the tree, each as often as it is repeated; stops above `at_most`."""
+    found = 0
+    waiting = [node]
+    while waiting and found <= at_most:
+        found += 1
+        following = waiting.pop()
+        if isinstance(following, Mapping):
+            waiting.extend(entry.value for entry in following)
+        elif isinstance(following, Sequence):
+            waiting.extend(following.items)
+    return found
 
 
 def broken(position: Position) -> Scalar:

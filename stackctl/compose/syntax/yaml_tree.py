@@ -15,7 +15,17 @@ from collections.abc import Iterator
 import yaml
 
 from stackctl.compose.problems import Place, Position, ProblemLog, shown
-from stackctl.compose.syntax.tree import Entry, Mapping, Node, Scalar, Sequence, broken, kind_of
+from stackctl.compose.syntax.tree import (
+    OVERRIDE,
+    RESET,
+    Entry,
+    Mapping,
+    Node,
+    Scalar,
+    Sequence,
+    broken,
+    kind_of,
+)
 from stackctl.compose.syntax.yaml_scalars import resolve_plain
 
 DEPTH_MAX = 64
@@ -24,7 +34,7 @@ NODES_MAX = 100_000
 _TAG_PREFIX = "tag:yaml.org,2002:"
 _UNPRINTABLE = re.compile(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _MERGE = "<<"
-_TAGS_OF_MERGES = ("!reset", "!override")
+_TAGS_OF_MERGES = frozenset((RESET, OVERRIDE))
 
 
 class _Unreadable(Exception):
@@ -32,11 +42,19 @@ class _Unreadable(Exception):
 
 
 def parse(text: str, *, file: str, log: ProblemLog) -> Node:
-    """The document in `text`; what is wrong with it goes to `log`.
+    """The only document in `text`; a second one is a problem like what is wrong with it."""
+    first, *others = parse_documents(text, file=file, log=log)
+    for other in others:
+        log.add(Place(other.position, ()), "a second document is not expected here")
+    return first
 
-    Where it is so wrong that no tree can be built, the document is one broken value.
+
+def parse_documents(text: str, *, file: str, log: ProblemLog) -> tuple[Node, ...]:
+    """The documents in `text`, at least one; what is wrong with them goes to `log`.
+
+    Where the text is so wrong that no tree can be built, it is one broken value.
     """
-    nothing = broken(Position(file, 1, 1))
+    nothing = (broken(Position(file, 1, 1)),)
     unprintable = _UNPRINTABLE.search(text)
     if unprintable:
         before = text[: unprintable.start()]
@@ -45,7 +63,7 @@ def parse(text: str, *, file: str, log: ProblemLog) -> Node:
         log.add(place, f"control character {unprintable[0]!r} is not allowed in YAML")
         return nothing
     try:
-        return _Composer(yaml.parse(text, Loader=_LOADER), file, log).document()
+        return _Composer(yaml.parse(text, Loader=_LOADER), file, log).documents()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
@@ -87,22 +105,21 @@ class _Composer:
         self._anchors: dict[str, Node | None] = {}  # None while its value is still being read
         self._weights: dict[str, int] = {}
 
-    def document(self) -> Node:
+    def documents(self) -> tuple[Node, ...]:
+        """All documents of the stream; those with nothing in them are left out."""
         next(self._events)  # the stream's start
-        if isinstance(next(self._events), yaml.StreamEndEvent):
+        found: list[Node] = []
+        while isinstance(next(self._events), yaml.DocumentStartEvent):
+            self._anchors, self._weights = {}, {}
+            root = self._node(next(self._events), 0)
+            next(self._events)  # the document's end
+            if not (isinstance(root, Scalar) and root.text == "" and root.value is None):
+                found.append(root)
+        if not found:
             start = Position(self._file, 1, 1)
             self._problem(start, "the file is empty")
-            return broken(start)
-        root = self._node(next(self._events), 0)
-        next(self._events)  # the document's end
-        after = next(self._events)
-        if isinstance(after, yaml.DocumentStartEvent):
-            self._problem(
-                self._position(after),
-                "a second document in one file is not supported yet by deploy",
-                "keep one document, without a further --- line",
-            )
-        return root
+            found.append(broken(start))
+        return tuple(found)
 
     def _position(self, event: yaml.Event) -> Position:
         mark = event.start_mark
@@ -157,14 +174,15 @@ class _Composer:
         if isinstance(event, yaml.ScalarEvent):
             return self._scalar(event, position)
         if isinstance(event, yaml.SequenceStartEvent):
-            self._check_tag(event.tag, "seq", position)
+            tag = self._tag(event.tag, "seq", position)
             items: list[Node] = []
             while not isinstance(inner := next(self._events), yaml.SequenceEndEvent):
                 items.append(self._node(inner, depth + 1))
-            return Sequence(tuple(items), position)
+            return Sequence(tuple(items), position, tag)
+        tag = None
         if isinstance(event, yaml.MappingStartEvent):
-            self._check_tag(event.tag, "map", position)
-        return self._mapping(position, depth)
+            tag = self._tag(event.tag, "map", position)
+        return self._mapping(position, depth, tag)
 
     def _scalar(self, event: yaml.ScalarEvent, position: Position) -> Scalar:
         text: str = event.value
@@ -186,23 +204,26 @@ class _Composer:
             case (("bool" | "null" | "int" | "float"), _):
                 self._problem(position, f"{shown(text)!r} does not fit its tag !!{kind}")
             case _:
-                self._check_tag(event.tag, "str", position)
+                tag = self._tag(event.tag, "str", position)
+                is_plain = tag is not None and event.style in (None, "")
+                return Scalar(value if is_plain else text, text, position, tag=tag)
         return broken(position)
 
-    def _check_tag(self, tag: str | None, kind: str, position: Position) -> None:
+    def _tag(self, tag: str | None, kind: str, position: Position) -> str | None:
+        """The tag if it is one of merging. Others change nothing in go-yaml, which is noted."""
         if tag in (None, "!", _TAG_PREFIX + kind):
-            return
+            return None
         if tag in _TAGS_OF_MERGES:
-            self._problem(
-                position,
-                f"tag {tag} is not supported yet by deploy",
-                "it matters only where several files are merged; remove it",
-            )
-            return
-        name = str(tag).replace(_TAG_PREFIX, "!!")
-        self._problem(position, f"unknown tag {shown(name)}", "remove it")
+            return tag
+        name = shown(str(tag).replace(_TAG_PREFIX, "!!"))
+        hint = self._log.near(str(tag), sorted(_TAGS_OF_MERGES))
+        if hint or name.startswith("!!"):
+            self._problem(position, f"unknown tag {name}", hint or "remove it")
+        else:
+            self._log.note(Place(position, ()), f"tag {name} is unknown and has no effect")
+        return None
 
-    def _mapping(self, position: Position, depth: int) -> Mapping:
+    def _mapping(self, position: Position, depth: int, tag: str | None) -> Mapping:
         entries: dict[str, Entry] = {}
         merge: tuple[Position, Node] | None = None
         while not isinstance(inner := next(self._events), yaml.MappingEndEvent):
@@ -224,7 +245,7 @@ class _Composer:
             for source in self._merge_sources(*merge):
                 for entry in source:
                     entries.setdefault(entry.key, entry)
-        return Mapping(entries, position)
+        return Mapping(entries, position, tag)
 
     def _duplicate(self, key: str, position: Position, first: Position) -> None:
         self._problem(

@@ -76,8 +76,7 @@ def test_every_problem_of_a_file_is_told_at_once_in_its_order(stack: StackFolder
         networks: [nope]
       db:
         image: Postgres
-        secrets: [password]
-        depends_on: [web]
+        tty: 5
     volums: {}
     """
     assert stack.problems(text) == [
@@ -93,15 +92,8 @@ def test_every_problem_of_a_file_is_told_at_once_in_its_order(stack: StackFolder
             "8:12: services.db.image: invalid image reference 'Postgres': "
             "'Postgres' must be in lower case"
         ),
-        (
-            "9:5: services.db.secrets: not supported yet by deploy; "
-            "use configs for what may be read by all"
-        ),
-        (
-            "10:5: services.db.depends_on: not supported yet by deploy; "
-            "remove it: services start in any order, so let the program retry"
-        ),
-        "11:1: volums: unknown key; did you mean volumes?",
+        "9:10: services.db.tty: must be true or false, not a number (5)",
+        "10:1: volums: unknown key; did you mean volumes?",
     ]
 
 
@@ -132,12 +124,6 @@ def test_an_empty_section_is_refused(stack: StackFolder, key: str) -> None:
     assert stack.problems(f"{key}:\n") == [
         f"1:1: {key}: has no value; a mapping is expected; give one or remove the key"
     ]
-
-
-@pytest.mark.parametrize("key", ["include"])
-def test_sections_that_are_not_there_yet_are_refused(stack: StackFolder, key: str) -> None:
-    (problem,) = stack.problems(f"{key}: {{}}\nservices: {{}}\n")
-    assert problem.startswith(f"1:1: {key}: not supported yet by deploy")
 
 
 @pytest.mark.parametrize(
@@ -220,7 +206,7 @@ def test_the_standard_input_starts_at_the_current_folder(
     ("paths", "message"),
     [
         ([], "no Compose file is given"),
-        (["a.yml", "b.yml"], "2 Compose files are given; merging several is not supported yet"),
+        (["stack.yml", "b.yml"], "cannot read b.yml: No such file or directory"),
         (["nope.yml"], "cannot read nope.yml: No such file or directory"),
         (["."], "cannot read .: Is a directory"),
         (["a\0b"], "cannot read a path with a NUL character"),
@@ -228,6 +214,7 @@ def test_the_standard_input_starts_at_the_current_folder(
     ],
 )
 def test_files_that_cannot_be_read(stack: StackFolder, paths: list[str], message: str) -> None:
+    stack.write("stack.yml", "services: {}")
     stack.write("big.yml", b"#" * (read.COMPOSE_FILE_BYTES_MAX + 1))
     with pytest.raises(InputError) as caught:
         load.load_stack(paths, "shop", environment={})

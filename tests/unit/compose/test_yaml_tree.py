@@ -7,7 +7,7 @@ import pytest
 from stackctl.compose.problems import Position, ProblemLog
 from stackctl.compose.syntax.tree import Mapping, Node, Scalar, Sequence
 from stackctl.compose.syntax.yaml_scalars import go_text, resolve_plain
-from stackctl.compose.syntax.yaml_tree import DEPTH_MAX, NODES_MAX, parse
+from stackctl.compose.syntax.yaml_tree import DEPTH_MAX, NODES_MAX, parse, parse_documents
 
 
 def tree_of(text: str) -> Node:
@@ -148,22 +148,51 @@ def test_a_scalar_that_does_not_fit_its_tag_is_refused(text: str) -> None:
     assert "does not fit its tag" in problems_of(text)[0]
 
 
-@pytest.mark.parametrize(
-    ("text", "tag"),
-    [("!foo 3", "!foo"), ("!!binary aGk=", "!!binary"), ("!!set {a: }", "!!set"), ("!x [1]", "!x")],
-)
-def test_an_unknown_tag_is_refused(text: str, tag: str) -> None:
+@pytest.mark.parametrize(("text", "tag"), [("!!binary aGk=", "!!binary"), ("!!set {a: }", "!!set")])
+def test_an_unknown_tag_of_yaml_is_refused(text: str, tag: str) -> None:
     assert problems_of(f"a: {text}") == [f"f:1:4: unknown tag {tag}; remove it"]
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("!foo 3", "3"), ("!foo x", "x"), ("!x [1]", [1]), ("!x {b: c}", {"b": "c"})],
+)
+def test_a_tag_of_the_users_own_is_noted_and_makes_text_of_a_scalar(
+    text: str, value: object
+) -> None:
+    log = ProblemLog()
+    assert plain(parse(f"a: {text}", file="f", log=log)) == {"a": value}
+    (note,) = log.notes()
+    assert str(note) == f"f:1:4: tag {text.split()[0]} is unknown and has no effect"
+    assert log.problems() == ()
+
+
+@pytest.mark.parametrize(
+    ("tag", "meant"), [("!rest", "!reset"), ("!overide", "!override"), ("!Reset", "!reset")]
+)
+def test_a_mistyped_tag_of_merging_is_refused(tag: str, meant: str) -> None:
+    assert problems_of(f"a: {tag} []") == [f"f:1:4: unknown tag {tag}; did you mean {meant}?"]
+
+
 @pytest.mark.parametrize("tag", ["!reset", "!override"])
-def test_the_tags_of_merging_say_that_they_matter_only_there(tag: str) -> None:
-    assert problems_of(f"a: {tag} []") == [
-        (
-            f"f:1:4: tag {tag} is not supported yet by deploy; "
-            "it matters only where several files are merged; remove it"
-        )
-    ]
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("[1]", [1]), ("{b: 1}", {"b": 1}), ("5", 5), ("'5'", "5"), ("null", None), ("", None)],
+)
+def test_the_tags_of_merging_are_kept_on_their_values(tag: str, text: str, value: object) -> None:
+    root = tree_of(f"a: {tag} {text}")
+    assert isinstance(root, Mapping)
+    assert root.entries["a"].value.tag == tag
+    assert plain(root) == {"a": value}
+
+
+def test_a_tag_goes_with_its_anchor_and_through_merge_keys() -> None:
+    root = tree_of("x: &x {ports: !reset }\na: *x\nb: {<<: *x, c: 1}\n")
+    assert isinstance(root, Mapping)
+    for key in "ab":
+        inner = root.entries[key].value
+        assert isinstance(inner, Mapping)
+        assert inner.entries["ports"].value.tag == "!reset"
 
 
 def test_every_key_and_value_knows_its_line_and_column() -> None:
@@ -282,13 +311,29 @@ def test_too_many_values_are_refused() -> None:
     assert f"more than {NODES_MAX} values" in problems_of("- a\n" * (NODES_MAX + 1))[0]
 
 
-def test_a_second_document_is_refused() -> None:
-    assert problems_of("a: 1\n---\nb: 2\n") == [
-        (
-            "f:2:1: a second document in one file is not supported yet by deploy; "
-            "keep one document, without a further --- line"
-        )
-    ]
+def test_a_text_has_several_documents_and_empty_ones_do_not_count() -> None:
+    log = ProblemLog()
+    documents = parse_documents("a: 1\n---\n# none\n---\nb: 2\n...\n", file="f", log=log)
+    assert [plain(document) for document in documents] == [{"a": 1}, {"b": 2}]
+    assert documents[1].position == Position("f", 5, 1)
+    assert log.problems() == ()
+
+
+def test_anchors_do_not_reach_the_next_document() -> None:
+    log = ProblemLog()
+    parse_documents("a: &a 1\n---\nb: *a\n", file="f", log=log)
+    assert [str(problem) for problem in log.problems()] == ["f:3:4: unknown anchor: *a"]
+
+
+def test_the_values_of_all_documents_count_together() -> None:
+    half = "- a\n" * (NODES_MAX // 2 + 1)
+    log = ProblemLog()
+    parse_documents(f"{half}---\n{half}", file="f", log=log)
+    assert f"more than {NODES_MAX} values" in str(log.problems()[0])
+
+
+def test_where_one_document_is_expected_a_second_is_refused() -> None:
+    assert problems_of("a: 1\n---\nb: 2\n") == ["f:3:1: a second document is not expected here"]
 
 
 @pytest.mark.parametrize("text", ["", "\n", "# only a comment\n", "---\n# x\n...\n"])
