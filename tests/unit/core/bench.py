@@ -150,10 +150,16 @@ class Bench:
         """Deploys the stack `shop` with these services."""
         return self.put(stack_spec(*services), prune=prune)
 
-    def put(self, spec: specs.StackSpec, *, prune: bool = False) -> Result:
+    def put(self, spec: specs.StackSpec, *, prune: bool = False, rerun: bool = False) -> Result:
         """Deploys a stack."""
         seed = str(next(self._numbers)).encode()
-        return self.submit(vaults.put_stack(spec, seed=seed, prune=prune, now=self.now))
+        return self.submit(
+            vaults.put_stack(spec, seed=seed, prune=prune, rerun=rerun, now=self.now)
+        )
+
+    def roll_back(self, name: str = "shop_web") -> Result:
+        """The operator wants the service's previous spec back."""
+        return self.submit(commands.RollbackService(service_id=self.service(name).id, now=self.now))
 
     def report(
         self, task: objects.Task, state: TaskState, *, error: str = "", message: str = ""
