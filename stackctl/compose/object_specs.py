@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 from stackctl.compose.document import Document
 from stackctl.compose.grammar.names import full_name
-from stackctl.compose.parts.objects import Network
+from stackctl.compose.parts.objects import IpamPool, Network
 from stackctl.compose.sections.attachments import DEFAULT_NETWORK
 from stackctl.model import specs
 
@@ -58,12 +58,14 @@ def own_secrets(document: Document, labelled: Labelled) -> tuple[specs.SecretSpe
 
 
 def _network(network: Network, labelled: Labelled) -> specs.NetworkSpec:
-    pools = network.ipam.pools if network.ipam else ()
+    pool = network.ipam.pools[0] if network.ipam and network.ipam.pools else IpamPool()
     return specs.NetworkSpec(
         name=network.name,
         labels=labelled(network.labels),
         internal=network.internal,
         attachable=network.attachable,
-        subnet=pools[0].subnet if pools else "",
+        subnet=pool.subnet,
+        ip_range=pool.ip_range,
+        reserved_addresses=tuple(sorted(set(pool.aux_addresses.values()))),
         driver_options=network.driver_options,
     )

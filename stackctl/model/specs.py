@@ -365,6 +365,8 @@ class NetworkSpec(StrictModel, frozen=True, kw_only=True):
     internal: bool = False
     attachable: bool = False
     subnet: str = ""  # CIDR; "" lets the manager choose
+    ip_range: str = ""  # CIDR within the subnet: where addresses are taken from; "" is all of it
+    reserved_addresses: tuple[str, ...] = ()  # within the subnet, given to nobody
     driver_options: Mapping[str, str] = {}
 
 

@@ -6,7 +6,7 @@ programs, and one bad value that reached the state would stop every round of eve
 
 import math
 from collections.abc import Iterable
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 
 from stackctl.model import constraints, specs
 from stackctl.state.results import Rejection
@@ -57,6 +57,12 @@ def _check_unique(kind: str, names: Iterable[str]) -> None:
 
 def _check_subnet(network: specs.NetworkSpec) -> None:
     if not network.subnet:
+        if network.ip_range or network.reserved_addresses:
+            raise Rejection(
+                "input",
+                f"network {network.name}: a range and reserved addresses need a subnet",
+                exit_code=2,
+            )
         return
     try:
         subnet = IPv4Network(network.subnet)
@@ -67,6 +73,17 @@ def _check_subnet(network: specs.NetworkSpec) -> None:
             "input",
             f"network {network.name}: subnet {subnet} is too small",
             hint=f"use a prefix of at most /{SUBNET_PREFIX_MAX}",
+            exit_code=2,
+        )
+    try:
+        ip_range = IPv4Network(network.ip_range or network.subnet)
+        reserved = [IPv4Address(address) for address in network.reserved_addresses]
+    except ValueError as error:
+        raise Rejection("input", f"network {network.name}: {error}", exit_code=2) from error
+    if not ip_range.subnet_of(subnet) or any(address not in subnet for address in reserved):
+        raise Rejection(
+            "input",
+            f"network {network.name}: its range and reserved addresses must be in {subnet}",
             exit_code=2,
         )
 

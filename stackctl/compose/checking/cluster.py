@@ -40,14 +40,18 @@ def _check_network(network: Network, log: ProblemLog) -> None:
 
 
 def _check_pool(pool: IpamPool, network: Network, log: ProblemLog) -> None:
-    if not pool.subnet:
-        return
     place = pool.place or network.place
+    if not pool.subnet:
+        if pool.ip_range or pool.aux_addresses:
+            log.add(place, "a range and addresses need a subnet in a cluster", "add subnet:")
+        return
     subnet = ipaddress.ip_network(pool.subnet, strict=False)
     if subnet.version != 4:
         log.add(place, "a cluster has no IPv6 subnets yet", "write an IPv4 subnet")
     elif subnet.prefixlen > _SMALLEST_PREFIX:
         log.add(place, f"a subnet smaller than /{_SMALLEST_PREFIX} has no room for tasks")
+    elif pool.ip_range and ipaddress.ip_network(pool.ip_range).prefixlen > _SMALLEST_PREFIX:
+        log.add(place, f"a range smaller than /{_SMALLEST_PREFIX} has no room for tasks")
 
 
 def _check_mesh(service: Service, document: Document, log: ProblemLog) -> None:

@@ -110,6 +110,12 @@ def _restart_policy(value: Value) -> RestartPolicy:
         attempts_max=fields.read("max_attempts", integer(), 0),
         window_seconds=fields.read("window", duration, 0.0),
     )
+    window = fields.get("window")
+    if window is not None and 0 < policy.window_seconds < (policy.delay_seconds or 0):
+        window.problem(
+            "is shorter than delay, so no two restarts would ever be counted together",
+            "make window several times as long as delay, or remove it",
+        )
     fields.finish({})
     return policy
 

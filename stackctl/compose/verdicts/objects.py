@@ -26,7 +26,7 @@ _OF_SWARM = refused(
 _STORE = refused("one host has no store of configs and secrets", "use file: or environment:")
 
 TOP: tuple[Rule, ...] = (
-    rule("version", honoured("no effect: the keys of all versions are known")),
+    rule("version", honoured("has no effect, because the keys of all versions are known")),
     rule("name", honoured("the name of the stack, unless the command gives one")),
     rule(
         "include",
@@ -71,8 +71,12 @@ NETWORKS: tuple[Rule, ...] = (
     ),
     rule("networks.*.ipam.driver"),
     rule("networks.*.ipam.options", NOT_YET, honoured("")),
-    *rules("networks.*.ipam.config[]", "subnet"),
-    *rules("networks.*.ipam.config[]", "ip_range aux_addresses", NOT_YET, honoured("")),
+    *rules("networks.*.ipam.config[]", "subnet ip_range"),
+    rule(
+        "networks.*.ipam.config[].aux_addresses",
+        honoured("these addresses are given to nobody"),
+        honoured(""),
+    ),
     rule(
         "networks.*.ipam.config[].gateway",
         refused("each node has a gateway of its own", "remove it"),
@@ -127,5 +131,3 @@ SECRETS: tuple[Rule, ...] = (
     *rules("secrets.*", "driver driver_opts", _OF_SWARM),
     rule("secrets.*.template_driver", NOT_YET),
 )
-
-OBJECTS: tuple[Rule, ...] = (*TOP, *NETWORKS, *VOLUMES, *CONFIGS, *SECRETS)

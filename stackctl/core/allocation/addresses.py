@@ -1,6 +1,7 @@
 """Addresses on overlay networks: of tasks, of virtual IPs, of each node's gateway.
 
-Next-fit within the network's subnet: an address that was just freed is not given out again at once.
+Next-fit within the network's subnet, or the range of it that the network may use: an address that
+was just freed is not given out again at once.
 An address is free when its task is known to have ended, or its node was removed.
 """
 
@@ -32,7 +33,13 @@ class AddressPool:
         self.network = network
         self.is_touched = False
         self._subnet = IPv4Network(network.subnet)
+        self._range = IPv4Network(network.spec.ip_range or network.subnet)
         self._used = used
+        self._used_in_range = len(used)
+        if network.spec.ip_range:  # what is reserved or was given out outside takes no room in it
+            self._used_in_range = sum(IPv4Address(address) in self._range for address in used)
+        # Nobody can have the first and the last address of a subnet.
+        self._ends = (int(self._subnet.network_address), int(self._subnet.broadcast_address))
         self._next = network.address_next
         self._nodes_without = nodes_without
         self._waiting = waiting
@@ -40,7 +47,7 @@ class AddressPool:
     @property
     def free(self) -> int:
         """How many addresses are left."""
-        return self._subnet.num_addresses - 2 - len(self._used)
+        return self._room - self._used_in_range
 
     @property
     def has_room_for_task(self) -> bool:
@@ -63,15 +70,16 @@ class AddressPool:
         """A free address, or None when the subnet is full."""
         if self.free <= 0:
             return None
-        size = self._subnet.num_addresses
-        base = int(self._subnet.network_address)
+        size = self._range.num_addresses
+        base = int(self._range.network_address)
         for step in range(size):
             offset = (self._next + step) % size
-            if offset in (0, size - 1):
+            if base + offset in self._ends:
                 continue
             address = str(IPv4Address(base + offset))
             if address not in self._used:
                 self._used.add(address)
+                self._used_in_range += 1
                 self._next = (offset + 1) % size
                 self.is_touched = True
                 return address
@@ -87,8 +95,13 @@ class AddressPool:
         kept = f", {self.free} kept for gateways of nodes" if self.free else ""
         return (
             f"no free address on network {self.network.name}"
-            f" ({len(self._used)} of {self._subnet.num_addresses - 2} in use{kept})"
+            f" ({self._used_in_range} of {self._room} in use{kept})"
         )
+
+    @property
+    def _room(self) -> int:
+        ends = sum(IPv4Address(end) in self._range for end in self._ends)
+        return self._range.num_addresses - ends
 
 
 class AddressPools:
@@ -124,7 +137,7 @@ class AddressPools:
                 )
 
     def _used(self, network: objects.Network) -> set[str]:
-        used = set(network.gateways.values())
+        used = {*network.gateways.values(), *network.spec.reserved_addresses}
         for service in self._decisions.draft.services.values():
             vip = service.endpoint.vips.get(network.id)
             if vip:

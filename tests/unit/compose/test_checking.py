@@ -7,6 +7,7 @@ import pytest
 from stackctl.compose.load import examine
 from stackctl.compose.request import Loaded, LoadRequest
 from stackctl.compose.verdicts.rules import Target
+from tests.unit.compose.document_reading import service_problems
 from tests.unit.compose.stack_folder import StackFolder
 
 BOTH = (Target.CLUSTER, Target.LOCAL)
@@ -345,3 +346,18 @@ def test_all_problems_of_a_file_are_told_in_its_order(stack: StackFolder) -> Non
     positions = [tuple(map(int, line.split(":")[:2])) for line in found]
     assert positions == sorted(positions)
     assert len(found) == 5
+
+
+@pytest.mark.parametrize(
+    ("policy", "problem"),
+    [
+        ("{delay: 10s, window: 5s}", "is shorter than delay, so no two restarts would ever be"),
+        ("{delay: 5s, window: 5s}", ""),
+        ("{delay: 5s, window: 0s}", ""),
+        ("{window: 1s}", ""),
+    ],
+)
+def test_a_window_holds_more_than_one_delay(policy: str, problem: str) -> None:
+    found = service_problems(f"deploy: {{restart_policy: {policy}}}")
+    start = f"4:51: services.web.deploy.restart_policy.window: {problem}"
+    assert [line[: len(start)] for line in found] == ([start] if problem else [])

@@ -1,6 +1,6 @@
 """Addresses, subnets, VNIs and ports: none twice, next-fit, free when known to be, explained."""
 
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 
 import pytest
 from hypothesis import given, settings
@@ -53,6 +53,45 @@ def test_every_free_address_is_found_once_and_no_other(
     assert len(got) == len(set(got)) == min(wanted, len(hosts) - len(taken))
     assert set(got) <= set(hosts) - taken
     assert pool.free == len(hosts) - len(taken) - len(got)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    prefix=st.integers(25, 29),
+    number=st.integers(0, 31),
+    start=st.integers(0, 200),
+    used=st.sets(st.integers(1, 126), max_size=60),
+)
+def test_a_range_of_the_subnet_is_used_whole_and_alone(
+    prefix: int, number: int, start: int, used: set[int]
+) -> None:
+    subnet = IPv4Network("10.1.0.0/25")
+    ranges = list(subnet.subnets(new_prefix=prefix))
+    chosen = ranges[number % len(ranges)]
+    hosts = [str(address) for address in subnet.hosts()]
+    taken = {hosts[number] for number in used if number < len(hosts)}
+    spec = specs.NetworkSpec(name="n", ip_range=str(chosen))
+    network = objects.Network(id="n", spec=spec, subnet=str(subnet), address_next=start)
+    pool = AddressPool(network, set(taken))
+    got = {address for _ in range(130) if (address := pool.take()) is not None}
+    assert got == {host for host in hosts if IPv4Address(host) in chosen} - taken
+    assert pool.free == 0
+
+
+def test_reserved_addresses_are_given_to_nobody() -> None:
+    bench = Bench("n1")
+    spec = stack_spec(service_spec(replicas=4))
+    network = replace(
+        spec.networks[0], subnet="10.7.0.0/29", reserved_addresses=("10.7.0.2", "10.7.0.3")
+    )
+    assert bench.put(replace(spec, networks=(network,))).error is None
+    bench.settle()
+    found = {address for task in bench.tasks() for address in task.addresses.values()}
+    assert found
+    assert not found & {"10.7.0.2", "10.7.0.3"}
+    pending = [task for task in bench.tasks() if not task.addresses]
+    assert pending
+    assert "no free address on network shop_default" in pending[0].status.error
 
 
 def test_an_address_that_was_just_freed_is_not_given_out_again_at_once() -> None:

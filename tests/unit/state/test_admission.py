@@ -1,6 +1,7 @@
 """What may enter: each refusal names the service and the reason."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -129,6 +130,25 @@ def test_a_subnet_that_cannot_be_is_refused(subnet: str, reason: str) -> None:
     spec = replace(spec, networks=(replace(spec.networks[0], subnet=subnet),))
     with pytest.raises(Rejection, match=reason):
         admission.check_stack(Bench().state, spec, prune=False)
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"ip_range": "10.8.0.0/25"}, "must be in 10.7.0.0/24"),
+        ({"ip_range": "10.0.0.0/8"}, "must be in 10.7.0.0/24"),
+        ({"ip_range": "fish"}, "network shop_default"),
+        ({"reserved_addresses": ("10.8.0.1",)}, "must be in 10.7.0.0/24"),
+        ({"reserved_addresses": ("fish",)}, "network shop_default"),
+        ({"subnet": "", "ip_range": "10.7.0.0/25"}, "need a subnet"),
+        ({"subnet": "", "reserved_addresses": ("10.7.0.1",)}, "need a subnet"),
+    ],
+)
+def test_a_range_that_cannot_be_is_refused(fields: dict[str, Any], reason: str) -> None:
+    spec = stack_spec(service_spec())
+    network = replace(spec.networks[0], **({"subnet": "10.7.0.0/24"} | fields))
+    with pytest.raises(Rejection, match=reason):
+        admission.check_stack(Bench().state, replace(spec, networks=(network,)), prune=False)
 
 
 @pytest.mark.parametrize("part", ["services", "networks", "configs"])
