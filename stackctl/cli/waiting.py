@@ -222,8 +222,10 @@ def _next_command(failure: Failure) -> str:
 
 def _summary(verdict: Verdict) -> str:
     services = len(verdict.progress)
-    tasks = sum(each.running for each in verdict.progress)
-    complete = sum(each.count((COMPLETE,)) for each in verdict.progress)
+    tasks = sum(each.running for each in verdict.progress if not each.is_job)
+    complete = sum(
+        each.running if each.is_job else each.count((COMPLETE,)) for each in verdict.progress
+    )
     return (
         f"Running: {services} {'service' if services == 1 else 'services'}, "
         f"{tasks} {'task' if tasks == 1 else 'tasks'}"

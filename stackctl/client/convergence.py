@@ -135,9 +135,17 @@ class Convergence:
             others = (other for other in self._watches if other is not watch)
             may_wait = any(other.is_on_its_way for other in others)
             found = watch.failure(now, may_wait_for_others=may_wait)
+            if found is not None and watch.is_blocked:
+                return self._with_culprit(found)
             if found is not None:
                 return found
         return self._overdue(now)
+
+    def _with_culprit(self, failure: Failure) -> Failure:
+        """The failure with the task of another service that it is about, for its logs."""
+        ends = (watch.last_bad_end for watch in self._watches)
+        named = [end for end in ends if end is not None and end["name"] in failure.reason]
+        return failure._replace(task=named[0]) if named else failure
 
     def _overdue(self, now: float) -> Failure | None:
         unfinished = [progress for progress in self._progress if not progress.is_done]

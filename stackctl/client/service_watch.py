@@ -97,13 +97,24 @@ class ServiceWatch:
         found = self._update_failure(self._service)
         if found is not None or self.progress.is_done:
             return found
-        if self._service["is_blocked"]:
+        if self.is_blocked:
             return Failure(self.name, f"{self.name} is {self._service['waiting_for']}")
         for slot, ends in self._bad_ends().items():
             found = self._slot_failure(slot, ends, now, may_wait_for_others=may_wait_for_others)
             if found is not None:
                 return found
         return None
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether it waits for another service that failed and is not tried again."""
+        return self._service is not None and self._service["is_blocked"]
+
+    @property
+    def last_bad_end(self) -> TaskView | None:
+        """The task of it that failed or was rejected last, in the current revision."""
+        ends = [task for ends in self._bad_ends().values() for task in ends]
+        return max(ends, key=lambda task: task["state_at"], default=None)
 
     def wake_times(self) -> Iterator[float]:
         """When time alone may change the judgement."""
