@@ -3,6 +3,7 @@
 from stackctl.compose.checking.addresses import check_addresses
 from stackctl.compose.checking.cluster import check_for_cluster
 from stackctl.compose.checking.cycles import check_order
+from stackctl.compose.checking.links import check_links
 from stackctl.compose.checking.names import check_names, check_object_names
 from stackctl.compose.checking.placing import check_placing
 from stackctl.compose.checking.ports import check_ports
@@ -22,4 +23,5 @@ def check_document(document: Document, log: ProblemLog, target: Target | None) -
     check_addresses(document, log, target)
     if target is Target.CLUSTER:
         check_for_cluster(document, log)
+        check_links(document, log)
         check_placing(document, log)

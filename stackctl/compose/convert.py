@@ -11,6 +11,7 @@ import msgspec
 from stackctl.compose.dependencies import dependency_specs
 from stackctl.compose.document import Deploy, Document, MountUse, Service
 from stackctl.compose.grammar.names import full_name
+from stackctl.compose.links import aliases_by_use
 from stackctl.compose.object_specs import own_configs, own_networks, own_secrets
 from stackctl.compose.one_shots import awaited_services, restart_policy
 from stackctl.compose.parts.attachments import FileUse, NetworkUse
@@ -36,6 +37,7 @@ class _Conversion:
         self._document = document
         self._stack_name = stack_name
         self._awaited = awaited_services(document)
+        self._links = aliases_by_use(document)
 
     def labelled(self, labels: Mapping[str, str]) -> dict[str, str]:
         """The labels with the one that says which stack an object belongs to, sorted."""
@@ -89,7 +91,11 @@ class _Conversion:
         network = self._document.networks.get(use.key)
         return specs.NetworkAttachment(
             network=network.name if network else full_name(self._stack_name, use.key),
-            aliases=tuple(dict.fromkeys((service_key, *use.aliases))),
+            aliases=tuple(
+                dict.fromkeys(
+                    (service_key, *use.aliases, *self._links.get((service_key, use.key), ()))
+                )
+            ),
         )
 
     def _mount(self, use: MountUse) -> specs.Mount:

@@ -361,3 +361,40 @@ def test_a_window_holds_more_than_one_delay(policy: str, problem: str) -> None:
     found = service_problems(f"deploy: {{restart_policy: {policy}}}")
     start = f"4:51: services.web.deploy.restart_policy.window: {problem}"
     assert [line[: len(start)] for line in found] == ([start] if problem else [])
+
+
+def test_a_link_gives_the_other_service_one_more_name(stack: StackFolder) -> None:
+    text = """
+    services:
+      web: {image: x, links: ['db:data', cache], networks: [front, back]}
+      job: {image: x, links: ['db:data', 'db:store'], networks: [back]}
+      db: {image: x, networks: [back, own]}
+      cache: {image: x, networks: [back]}
+    networks: {front: , back: , own: }
+    """
+    services = {service.name: service for service in stack.load(text).services}
+    names = {each.network: each.aliases for each in services["shop_db"].task.networks}
+    assert names == {"shop_back": ("db", "data", "store"), "shop_own": ("db",)}
+    assert [item.service for item in services["shop_web"].depends_on] == ["shop_cache", "shop_db"]
+
+
+@pytest.mark.parametrize(
+    ("links", "problem"),
+    [
+        ("['db:other']", "'other' already means service other on network default"),
+        ("['db:shared']", "'shared' already means service other on network default"),
+        ("['db:x', 'other:x']", "'x' already means service db on network default"),
+        ("[apart]", "the service and apart share no network; put both on one network"),
+        ("['db:a b']", "'a b' cannot be looked up"),
+    ],
+)
+def test_links_that_a_cluster_cannot_have(stack: StackFolder, links: str, problem: str) -> None:
+    text = _services(
+        web=f"links: {links}",
+        db="",
+        other="networks: {default: {aliases: [shared]}}",
+        apart="networks: [n]",
+    )
+    (found,) = _problems(stack, text + "networks: {n: }\n", Target.CLUSTER)
+    assert found.startswith(("2:27: ", "2:35: "))
+    assert problem.replace("'", "") in found.replace("'", "")
