@@ -23,7 +23,10 @@ from agent.drivers.docker_networks import DockerNetworks
 from agent.drivers.engine import Engine
 from agent.drivers.identity_files import NodeIdentity
 from agent.drivers.logs import LogStreams
+from agent.drivers.memory_disk import MemoryDisk
+from agent.drivers.secret_files import SecretFiles
 from agent.drivers.stand_in import StandIn
+from agent.drivers.task_files import TaskFiles
 from agent.network import NodeNetwork
 from agent.session.link import TlsFiles
 from agent.session.outbox import Outbox
@@ -125,7 +128,10 @@ class NodeAgent:
             ),
             network=network,
             folder=folder,
-            configs=ConfigFiles(settings.configs_dir),
+            files=TaskFiles(
+                configs=ConfigFiles(settings.configs_dir),
+                secrets=SecretFiles(MemoryDisk(settings.secrets_dir)),
+            ),
             clock=clock,
             on_report=outbox.put_report,
             on_applied=outbox.put_applied,

@@ -6,7 +6,8 @@ STATE_DIR/agent/assignment.bin     the last assignment set, so that an agent wit
                                    keeps its tasks and its network
 STATE_DIR/agent/tasks.bin          what is known of each task beyond the engine
 STATE_DIR/agent/managers.json      the managers' addresses as last heard
-STATE_DIR/configs/ID/              the files that tasks mount
+STATE_DIR/configs/ID/              the configs that tasks mount
+RUN_DIR/secrets/TASK/              the secrets that a task mounts; in memory, whatever RUN_DIR is
 """
 
 from pathlib import Path
@@ -43,5 +44,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def configs_dir(self) -> Path:
-        """The files that tasks mount."""
+        """The configs that tasks mount."""
         return self.state_dir / "configs"
+
+    @property
+    def secrets_dir(self) -> Path:
+        """The secrets that tasks mount, in memory."""
+        return self.run_dir / "secrets"

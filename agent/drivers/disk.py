@@ -3,6 +3,8 @@
 The assignment set is written through to the disk before it counts as held, because it is also the
 fence against older sets. The task records are not: after a power loss no container of theirs runs,
 and an older record only means that an ended task is looked at once more.
+
+Secrets never get to the disk: the set is written without their contents.
 """
 
 import contextlib
@@ -11,6 +13,8 @@ import os
 import tempfile
 from pathlib import Path
 from typing import TypeVar
+
+from msgspec.structs import replace
 
 from agent.core.task_machine import TaskRecord
 from stackctl.model.assignment import AssignmentSet
@@ -36,8 +40,12 @@ class AgentFolder:
         return self._read("assignment.bin", AssignmentSet)
 
     def write_assignment(self, assignment: AssignmentSet) -> None:
-        """Keep the set; on return it survives a power loss."""
-        write_whole(self._path / "assignment.bin", codec.pack(assignment), durable=True)
+        """Keep the set but the contents of its secrets; on return it survives a power loss."""
+        bare = replace(
+            assignment,
+            secrets=tuple(replace(secret, content=None) for secret in assignment.secrets),
+        )
+        write_whole(self._path / "assignment.bin", codec.pack(bare), durable=True)
 
     def read_records(self) -> tuple[TaskRecord, ...]:
         """The task records as last written."""

@@ -27,11 +27,11 @@ from agent.core.actions import (
     Unavailable,
 )
 from agent.core.observed import Container, ContainerState
-from agent.drivers.config_files import ConfigFiles
 from agent.drivers.engine import Engine, ImageMissing
+from agent.drivers.task_files import TaskFiles
 from stackctl.errors import DriverFailure, PermanentFailure, TemporaryFailure
 from stackctl.model import ids
-from stackctl.model.assignment import AssignmentSet, ConfigAssignment, TaskAssignment
+from stackctl.model.assignment import AssignmentSet, TaskAssignment
 from stackctl.model.structs import Model
 
 _log = logging.getLogger(__name__)
@@ -61,12 +61,12 @@ class Execution:
     """Carries out actions of one node."""
 
     def __init__(
-        self, *, engine: Engine, identity: NodeIdentity, dns: DnsChoice, configs: ConfigFiles
+        self, *, engine: Engine, identity: NodeIdentity, dns: DnsChoice, files: TaskFiles
     ) -> None:
         self._engine = engine
         self._identity = identity
         self._dns = dns
-        self._configs = configs
+        self._files = files
         self._api_version: tuple[int, int] | None = None
 
     def perform(
@@ -106,6 +106,9 @@ class Execution:
             case ConnectNetwork():
                 self._connect(action, assignment, engine_networks)
             case StartContainer():
+                task = _task_of(action, assignment)
+                if task is not None:  # its node may have lost power since it was created
+                    self._files.write(task, assignment)
                 self._engine.start(action.container_id)
             case SignalContainer():
                 self._engine.kill(action.container_id, action.signal)
@@ -130,7 +133,6 @@ class Execution:
         if task is None:
             return Refused(reason="the task is no longer assigned to this node"), None
         self._check_volumes(task)
-        configs = _configs_of(task, assignment)
         networks = _networks_of(task, assignment, engine_networks)
         place = container_config.ContainerPlace(
             cluster_id=self._identity.cluster_id,
@@ -141,7 +143,7 @@ class Execution:
             # wants for foreign ones; without a network there are only those.
             dns_servers=self._dns.dns_servers([network.network_id for network in networks])
             or task.spec.container.dns,
-            config_sources=self._configs.write(task.spec.container.configs, configs),
+            config_sources=self._files.write(task, assignment),
         )
         name = observed.container_name(task.name, task.id)
         body = container_config.container_body(task, place)
@@ -200,14 +202,6 @@ class Execution:
 
 def _task_of(action: Action, assignment: AssignmentSet) -> TaskAssignment | None:
     return next((task for task in assignment.tasks if task.id == action.task_id), None)
-
-
-def _configs_of(task: TaskAssignment, assignment: AssignmentSet) -> Mapping[str, ConfigAssignment]:
-    """The contents that this task mounts, by name: another revision may mount another content."""
-    by_id = {item.id: item for item in assignment.configs}
-    return {
-        name: by_id[config_id] for name, config_id in task.config_ids.items() if config_id in by_id
-    }
 
 
 def _networks_of(

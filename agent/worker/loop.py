@@ -20,9 +20,9 @@ from agent.core.observed import (
     Container,
     ContainerState,
 )
-from agent.drivers.config_files import ConfigFiles
 from agent.drivers.disk import AgentFolder
 from agent.drivers.engine import ContainerEvent, Engine
+from agent.drivers.task_files import TaskFiles
 from agent.drivers.task_rules import ContainerSandbox
 from agent.worker import execution
 from agent.worker.execution import Execution, NodeIdentity, Seen
@@ -60,7 +60,7 @@ class Worker:
         identity: NodeIdentity,
         network: NetworkControl,
         folder: AgentFolder,
-        configs: ConfigFiles,
+        files: TaskFiles,
         clock: Clock,
         on_report: Callable[[TaskReport], None],
         on_applied: Callable[[int], None],
@@ -79,7 +79,7 @@ class Worker:
             LABEL_CLUSTER_ID: identity.cluster_id,
             LABEL_NODE_ID: identity.node_id,
         }
-        self._execution = Execution(engine=engine, identity=identity, dns=network, configs=configs)
+        self._execution = Execution(engine=engine, identity=identity, dns=network, files=files)
         self._observer = Observer(
             engine=engine,
             labels=self._labels,
@@ -90,7 +90,7 @@ class Worker:
         self._network_part = NetworkPart(
             network=network,
             folder=folder,
-            configs=configs,
+            files=files,
             sandboxes=self._sandboxes,
             on_networks=self._networks_are_there,
             on_applied=self._network_is_applied,

@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 from agent.core import network_urgency
-from agent.drivers.config_files import ConfigFiles
 from agent.drivers.disk import AgentFolder
+from agent.drivers.task_files import TaskFiles
 from agent.drivers.task_rules import ContainerSandbox
 from stackctl.errors import DriverFailure
 from stackctl.model.assignment import AssignmentSet, NetworkAssignment
@@ -66,14 +66,14 @@ class NetworkPart:
         *,
         network: NetworkControl,
         folder: AgentFolder,
-        configs: ConfigFiles,
+        files: TaskFiles,
         sandboxes: Callable[[], Mapping[str, ContainerSandbox]],
         on_networks: Callable[[Mapping[str, str]], None],
         on_applied: Callable[[int], None],
     ) -> None:
         self._network = network
         self._folder = folder
-        self._configs = configs
+        self._files = files
         self._sandboxes = sandboxes
         self._on_networks = on_networks
         self._on_applied = on_applied
@@ -95,7 +95,7 @@ class NetworkPart:
 
     def hand_over(self, assignment: AssignmentSet, *, is_kept: bool = False) -> None:
         """This is the newest set; `is_kept` when it came from the disk."""
-        self._configs.claim(config.id for config in assignment.configs)
+        self._files.claim(assignment)
         with self._changed:
             self._wanted = assignment
             if is_kept:
@@ -126,7 +126,7 @@ class NetworkPart:
                 self._kept = assignment
             is_complete = self._make_networks(assignment)
             is_complete = self._apply(assignment) and is_complete
-            self._configs.remove_unclaimed()
+            self._files.remove_unclaimed()
         except Exception:  # noqa: BLE001  # top of a thread: the next set may be well again
             _log.exception("the network of assignment %d failed", assignment.index)
             return False

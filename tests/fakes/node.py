@@ -12,11 +12,14 @@ from agent.core import actions, reconcile, task_machine
 from agent.core.observed import LABEL_CLUSTER_ID, LABEL_NODE_ID, Container
 from agent.core.task_machine import TaskRecord
 from agent.drivers.config_files import ConfigFiles
+from agent.drivers.secret_files import SecretFiles
+from agent.drivers.task_files import TaskFiles
 from agent.worker.execution import Execution, NodeIdentity, Seen
 from stackctl.model.assignment import AssignmentSet
 from stackctl.model.objects import TaskStatus
 from stackctl.wire.agent_protocol import TaskReport
 from tests.fakes.engine import FakeEngine
+from tests.fakes.memory_disk import PlainDisk
 from tests.fakes.network import FakeNetwork
 
 ROUNDS_MAX = 200
@@ -65,7 +68,10 @@ class FakeNode:
             engine=self.engine,
             identity=NodeIdentity(cluster_id=cluster_id, node_id=node_id),
             dns=self.network,
-            configs=ConfigFiles(configs_folder),
+            files=TaskFiles(
+                configs=ConfigFiles(configs_folder / "configs"),
+                secrets=SecretFiles(PlainDisk(configs_folder / "secrets")),
+            ),
         )
 
     def assign(self, assignment: AssignmentSet) -> None:

@@ -6,16 +6,15 @@ survives a restart of the agent is what the real one keeps on disk: records and 
 """
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Protocol
 
 from agent.core import actions, reconcile, task_machine
 from agent.core.observed import LABEL_NODE_ID, Container
 from agent.core.task_machine import TaskRecord
-from agent.drivers.config_files import ConfigFiles
+from agent.drivers.task_files import TaskFiles
 from agent.worker.execution import Execution, NodeIdentity
-from stackctl.model import objects, specs
-from stackctl.model.assignment import AssignmentSet, ConfigAssignment
+from stackctl.model import objects
+from stackctl.model.assignment import AssignmentSet, TaskAssignment
 from stackctl.wire import increments
 from stackctl.wire.agent_protocol import AssignmentMessage, TaskReport
 from tests.fakes.engine import FakeEngine
@@ -39,18 +38,24 @@ class Uplink(Protocol):
         """The agent needs a whole set."""
 
 
-class NoConfigFiles(ConfigFiles):
-    """Configs as names of files that are never written."""
+class NoFiles(TaskFiles):
+    """Configs and secrets as names of files that are never written."""
 
     def __init__(self) -> None:
-        super().__init__(Path("nowhere"))
+        """Without the real ones."""
 
-    def write(
-        self,
-        references: Iterable[specs.ConfigReference],
-        configs: Mapping[str, ConfigAssignment],
-    ) -> Mapping[str, str]:
-        return {item.target: f"/configs/{configs[item.name].id}" for item in references}
+    def write(self, task: TaskAssignment, assignment: AssignmentSet) -> Mapping[str, str]:
+        configs = {item.id: item.content for item in assignment.configs}
+        secrets = {item.id: item.content for item in assignment.secrets}
+        container = task.spec.container
+        sources = {}
+        for reference in container.configs:
+            assert configs[task.config_ids[reference.name]] is not None
+            sources[reference.target] = f"/configs/{reference.name}"
+        for reference in container.secrets:
+            assert secrets[task.secret_ids[reference.name]] is not None
+            sources[reference.target] = f"/secrets/{reference.name}"
+        return sources
 
 
 class NoDns:
@@ -89,7 +94,7 @@ class SimulatedNode:
             engine=self.engine,
             identity=NodeIdentity(cluster_id=CLUSTER_ID, node_id=node_id),
             dns=NoDns(),
-            configs=NoConfigFiles(),
+            files=NoFiles(),
         )
         self._life = 0  # counts starts of the agent; what an earlier life began is not its own
         self._is_confirmed = False

@@ -7,10 +7,13 @@ import pytest
 
 from agent.drivers.config_files import ConfigFiles
 from agent.drivers.disk import AgentFolder
+from agent.drivers.secret_files import SecretFiles
+from agent.drivers.task_files import TaskFiles
 from agent.drivers.task_rules import ContainerSandbox
 from agent.worker.network_part import NetworkPart
 from stackctl.model.assignment import AssignmentSet, Backend
 from tests.eventually import eventually
+from tests.fakes.memory_disk import PlainDisk
 from tests.fakes.network import FakeNetwork
 from tests.overlay_assignments import backend, endpoint
 
@@ -39,7 +42,10 @@ def start(tmp_path: Path) -> Iterator[Start]:
         part = NetworkPart(
             network=network,
             folder=AgentFolder(tmp_path / "agent"),
-            configs=ConfigFiles(tmp_path / "configs"),
+            files=TaskFiles(
+                configs=ConfigFiles(tmp_path / "configs"),
+                secrets=SecretFiles(PlainDisk(tmp_path / "secrets")),
+            ),
             sandboxes=lambda: sandboxes,
             on_networks=lambda _names: None,
             on_applied=lambda _index: None,

@@ -13,6 +13,8 @@ from agent.clock import Clock
 from agent.core.observed import LABEL_CLUSTER_ID, LABEL_NODE_ID
 from agent.drivers.config_files import ConfigFiles
 from agent.drivers.disk import AgentFolder
+from agent.drivers.secret_files import SecretFiles
+from agent.drivers.task_files import TaskFiles
 from agent.worker.execution import NodeIdentity
 from agent.worker.loop import Worker
 from agent.worker.pool import Pool
@@ -23,6 +25,7 @@ from stackctl.wire.agent_protocol import TaskReport
 from tests.assignments import NODE_ID, assignment, container_name, network, task
 from tests.eventually import eventually
 from tests.fakes.engine import FakeEngine
+from tests.fakes.memory_disk import PlainDisk
 from tests.fakes.network import FakeNetwork
 
 CLUSTER = "cluster1"
@@ -47,7 +50,10 @@ class Bench:
             identity=NodeIdentity(cluster_id=CLUSTER, node_id=NODE_ID),
             network=self.network,
             folder=AgentFolder(self.folder / "agent"),
-            configs=ConfigFiles(self.folder / "configs"),
+            files=TaskFiles(
+                configs=ConfigFiles(self.folder / "configs"),
+                secrets=SecretFiles(PlainDisk(self.folder / "secrets")),
+            ),
             clock=Clock(),
             on_report=self.reports.append,
             on_applied=self.applied.append,
