@@ -36,10 +36,10 @@ class Agenda(msgspec.Struct, frozen=True, kw_only=True):
                 case Kind.TASK | Kind.SERVICE:
                     services.add(event.service_id)
                     services.update(self.holding)
-                case Kind.NODE | Kind.STACK | Kind.NETWORK | Kind.CONFIG | Kind.SECRET:
+                case (
+                    Kind.NODE | Kind.STACK | Kind.NETWORK | Kind.CONFIG | Kind.SECRET | Kind.CLUSTER
+                ):
                     everything = True
-                case Kind.CLUSTER:
-                    pass
         return replace(self, services=frozenset(services), everything=everything)
 
     def acknowledged(self) -> "Agenda":

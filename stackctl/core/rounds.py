@@ -1,9 +1,9 @@
 """A controller round: the fixed order of loops, from a state to the changes of one log entry.
 
-orchestrate -> reap -> allocate -> schedule -> gateways -> release -> sweep. Each loop sees what the
-ones before it decided. Looking again changes nothing when nothing is to be done; what one round
-makes possible for an earlier loop (a lost task may be told to stop now that its successor has a
-node) is left to the next, which the events of this one call for.
+orchestrate -> reap -> move -> allocate -> schedule -> gateways -> release -> sweep. Each loop sees
+what the ones before it decided. Looking again changes nothing when nothing is to be done; what one
+round makes possible for an earlier loop (a lost task may be told to stop now that its successor
+has a node) is left to the next, which the events of this one call for.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
-from stackctl.core import endpoints
+from stackctl.core import endpoints, moving
 from stackctl.core.allocation import allocate
 from stackctl.core.decisions import Decisions
 from stackctl.core.orchestration import dependencies, global_mode, jobs, reaper, replicated
@@ -72,6 +72,7 @@ def run_round(
             _orchestrate(decisions, service)
         reaper.reap(decisions, draft.services[service_id])
     present = [draft.services[key] for key in looked_at if key in draft.services]
+    moving.advance(decisions, present)
     allocate.allocate(decisions, present)
     schedule.schedule(decisions)
     allocate.allocate_gateways(decisions)

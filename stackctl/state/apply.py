@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from stackctl.model import objects
 from stackctl.model.task_state import TaskState, is_terminal
-from stackctl.state import commands, deploy, enacting, nodes
+from stackctl.state import commands, deploy, enacting, nodes, rebalancing
 from stackctl.state.cluster import ClusterState, Draft
 from stackctl.state.events import Event
 from stackctl.state.results import Rejection, Result, conflict
@@ -51,11 +51,18 @@ def _perform(draft: Draft, command: commands.Command) -> Result:
             deploy.remove_stack(draft, command)
         case commands.ScaleService():
             deploy.scale_service(draft, command)
+        case commands.UpdateService():
+            revision, done = deploy.update_service(draft, command)
+            return Result(index=draft.index, revision=revision, changes=done)
         case commands.RollbackService():
             deploy.rollback_service(draft, command)
         case commands.RemoveService():
             service = deploy.find_service(draft, command.service_id)
             deploy.mark_service_removed(draft, service, now=command.now, cause="service removed")
+        case commands.Rebalance():
+            rebalancing.begin(draft, command)
+        case commands.StopRebalance():
+            rebalancing.stop(draft)
         case commands.ReportTasks():
             for report in command.reports:
                 _report(draft, command.node_id, report, now=command.now)

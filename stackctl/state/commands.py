@@ -101,6 +101,14 @@ class ScaleService(_Command, frozen=True, kw_only=True, tag="scale-service"):
     replicas: int
 
 
+class UpdateService(_Command, frozen=True, kw_only=True, tag="update-service"):
+    """One service gets another spec, made from the `previous` one that its author looked at."""
+
+    service_id: str
+    spec: specs.ServiceSpec
+    previous: specs.ServiceSpec
+
+
 class RollbackService(_Command, frozen=True, kw_only=True, tag="rollback-service"):
     """The operator wants the previous spec back."""
 
@@ -111,6 +119,20 @@ class RemoveService(_Command, frozen=True, kw_only=True, tag="remove-service"):
     """A service is to go."""
 
     service_id: str
+
+
+class Rebalance(_Command, frozen=True, kw_only=True, tag="rebalance"):
+    """The operator wants tasks to go where the scheduler would place them now, one at a time; of
+    these services, or of all.
+    """
+
+    service_ids: tuple[str, ...] = ()
+    allows_stateful: bool = False
+    moves_max: int
+
+
+class StopRebalance(_Command, frozen=True, kw_only=True, tag="stop-rebalance"):
+    """The operator wants no further move; one under way arrives."""
 
 
 class ReportTasks(_Command, frozen=True, kw_only=True, tag="report-tasks"):
@@ -137,8 +159,11 @@ Command = (
     | PutStack
     | RemoveStack
     | ScaleService
+    | UpdateService
     | RollbackService
     | RemoveService
+    | Rebalance
+    | StopRebalance
     | ReportTasks
     | ApplyRound
 )

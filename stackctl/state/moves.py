@@ -99,26 +99,3 @@ def _start_move(draft: Draft, change: MoveTask, *, now: float) -> bool:
         )
     )
     return True
-
-
-def begin(draft: Draft, command: commands.Rebalance) -> None:
-    """Takes down what an operator asked for. Raises Rejection while another run goes on."""
-    if draft.cluster is None:
-        return
-    if draft.cluster.rebalancing is not None:
-        raise conflict(
-            "a rebalancing is under way", hint="wait for it, or end it with: rebalance --stop"
-        )
-    run = objects.Rebalancing(
-        started_at=command.now,
-        service_ids=command.service_ids,
-        allows_stateful=command.allows_stateful,
-        moves_left=command.moves_max,
-    )
-    draft.put_cluster(replace(draft.cluster, rebalancing=run))
-
-
-def stop(draft: Draft) -> None:
-    """Ends the run; a task on its way arrives."""
-    if draft.cluster is not None and draft.cluster.rebalancing is not None:
-        draft.put_cluster(replace(draft.cluster, rebalancing=None))

@@ -15,7 +15,7 @@ import msgspec
 from stackctl.core.decisions import Decisions
 from stackctl.core.orchestration import handover, restarts, rolling_update
 from stackctl.core.orchestration.slots import Slot, SlotKey, ended_by_itself
-from stackctl.model import constraints, objects
+from stackctl.model import constraints, objects, specs
 from stackctl.model.objects import Availability, NodeState
 from stackctl.model.task_state import TaskState
 from stackctl.state.changes import CreateTask, SetDesired
@@ -45,10 +45,15 @@ def tend(
     newest = _choose(service, staying)
     for withdrawn in live[live.index(newest) + 1 :]:
         cause = f"revision {withdrawn.revision} was rolled back"
-        if withdrawn.revision == newest.revision:
+        if withdrawn.meant_for:
+            cause = "its place was taken"
+        elif withdrawn.revision == newest.revision:
             cause = f"{_node_name(decisions, newest)} is back"
         decisions.do(SetDesired(task_id=withdrawn.id, desired_state=TaskState.REMOVE, cause=cause))
     order = rolling_update.order_of(service)
+    replaces = f"replaced by revision {newest.revision}"
+    if newest.meant_for:
+        order, replaces = specs.UpdateOrder.START_FIRST, newest.cause
     for old in live[: live.index(newest)]:
         why = leaving.get(old.id)
         handover.hand_over(
@@ -56,7 +61,7 @@ def tend(
             service,
             old=old,
             new=newest,
-            cause=why.cause if why else f"replaced by revision {newest.revision}",
+            cause=why.cause if why else replaces,
             order=order,
             must_go=why is not None and why.is_ordered,
         )
@@ -225,10 +230,13 @@ def _replace_leaving(
 def _choose(service: objects.Service, staying: list[objects.Task]) -> objects.Task:
     """The task that the slot should end up with: the newest of the current revision, if any.
 
-    Unless that was only to stand in for an older one of the same revision that is back.
+    Unless that was only to stand in for an older one of the same revision that is back, or was to
+    move to a node that has no room for it any longer.
     """
     current = [task for task in staying if task.revision == service.revision]
     newest = (current or staying)[-1]
+    if newest.meant_for and not (newest.status.state < TaskState.ASSIGNED and newest.status.error):
+        return newest
     oldest = next(task for task in staying if task.revision == newest.revision)
     is_needed = newest.status.state == TaskState.RUNNING != oldest.status.state
     return newest if is_needed else oldest

@@ -82,6 +82,25 @@ class NodeRoom:
             if number > len(own):
                 self.generic[kind] = self.generic.get(kind, 0) - number + len(own)
 
+    def give_back(
+        self,
+        amount: specs.Resources,
+        ports: Iterable[specs.PortSpec],
+        *,
+        names: Names = NO_NAMES,
+    ) -> None:
+        """Takes one wanted task out of account again."""
+        self.nano_cpus += amount.nano_cpus
+        self.memory_bytes += amount.memory_bytes
+        self.tasks -= 1
+        self.host_ports.difference_update((port.published, port.protocol) for port in ports)
+        for kind, number in amount.generic.items():
+            own = names.get(kind, ())
+            if own:
+                self.generic_named.setdefault(kind, set()).update(own)
+            if number > len(own):
+                self.generic[kind] = self.generic.get(kind, 0) + number - len(own)
+
 
 def rooms(draft: Draft, *, without: str = "") -> dict[str, NodeRoom]:
     """The room of every node by id, in order of names; `without` leaves one task out of account."""

@@ -37,8 +37,8 @@ Entry = tuple[int, int, int, NodeRoom]  # preferences unmet, tasks, order of nam
 class Field:
     """The nodes that may take tasks of services with the same placement, as one heap a branch.
 
-    An entry may lag behind its node's number of tasks, which only grows; it is brought up to date
-    when it comes to the top.
+    An entry may lag behind its node's number of tasks, which only grows while tasks are placed; it
+    is brought up to date when it comes to the top.
     """
 
     def __init__(
@@ -118,6 +118,11 @@ class Placement:
     def is_narrow(self) -> bool:
         """True when but one node is asked."""
         return bool(self._only)
+
+    @property
+    def is_spread(self) -> bool:
+        """True when there are branches."""
+        return bool(self._field.placement.spread)
 
     @property
     def is_limited(self) -> bool:

@@ -49,3 +49,9 @@ class Tally:
         """A task was placed there."""
         self.tasks[node_id] += 1
         self.slots[node_id] += 1
+
+    def move(self, source_id: str, target_id: str) -> None:
+        """A task went from one node to another."""
+        self.add(target_id)
+        self.tasks[source_id] -= 1
+        self.slots[source_id] -= 1

@@ -31,7 +31,6 @@ def test_events_of_tasks_and_services_call_for_their_service() -> None:
         [
             Event(Kind.TASK, "t", service_id="a"),
             Event(Kind.SERVICE, "b", service_id="b"),
-            Event(Kind.CLUSTER, "c"),
         ]
     )
     assert agenda.services == {"a", "b"}
@@ -39,7 +38,7 @@ def test_events_of_tasks_and_services_call_for_their_service() -> None:
 
 
 def test_events_of_anything_else_call_for_everything() -> None:
-    for kind in (Kind.NODE, Kind.STACK, Kind.NETWORK, Kind.CONFIG):
+    for kind in (Kind.NODE, Kind.STACK, Kind.NETWORK, Kind.CONFIG, Kind.CLUSTER):
         assert Agenda(everything=False).with_events([Event(kind, "x")]).everything
 
 
