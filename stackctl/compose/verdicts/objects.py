@@ -11,6 +11,7 @@ from stackctl.compose.verdicts.rules import (
     rule,
     rules,
     text_when,
+    true_when,
 )
 
 _IS_EXTERNAL = When(
@@ -22,6 +23,9 @@ _IS_EXTERNAL = When(
 )
 _OF_SWARM = refused(
     "drivers of configs and secrets are plug-ins of Swarm", "give file:, environment: or content:"
+)
+_TEMPLATE = refused(
+    "contents reach containers as they are", "fill the template in beforehand, or use variables"
 )
 _STORE = refused("one host has no store of configs and secrets", "use file: or environment:")
 
@@ -62,7 +66,20 @@ NETWORKS: tuple[Rule, ...] = (
         parts="name",
     ),
     rule("networks.*.external"),
-    *rules("networks.*", "enable_ipv4 enable_ipv6", NOT_YET, honoured("")),
+    rule(
+        "networks.*.enable_ipv4",
+        refused("the networks of a cluster are IPv4", "remove it"),
+        honoured(""),
+        when=text_when("set to false", lambda text: text.lower() in ("false", "no", "n", "off")),
+    ),
+    rule("networks.*.enable_ipv4"),
+    rule(
+        "networks.*.enable_ipv6",
+        refused("the networks of a cluster have no IPv6 addresses", "remove it"),
+        honoured(""),
+        when=true_when(),
+    ),
+    rule("networks.*.enable_ipv6"),
     rule(
         "networks.*.ipam.driver",
         refused("the manager chooses all addresses", "remove driver:"),
@@ -70,7 +87,11 @@ NETWORKS: tuple[Rule, ...] = (
         when=text_when("other than default", lambda text: text not in ("", "default")),
     ),
     rule("networks.*.ipam.driver"),
-    rule("networks.*.ipam.options", NOT_YET, honoured("")),
+    rule(
+        "networks.*.ipam.options",
+        refused("the manager chooses all addresses, and has no options for it", "remove it"),
+        honoured(""),
+    ),
     *rules("networks.*.ipam.config[]", "subnet ip_range"),
     rule(
         "networks.*.ipam.config[].aux_addresses",
@@ -87,8 +108,8 @@ NETWORKS: tuple[Rule, ...] = (
 VOLUMES: tuple[Rule, ...] = (
     rule(
         "volumes.*.driver",
-        NOT_YET,
-        honoured(""),
+        honoured("its plug-in must be on each node that runs a task"),
+        honoured("its plug-in must be there"),
         when=text_when("other than local", lambda text: text not in ("", "local")),
     ),
     rule("volumes.*.driver"),
@@ -120,7 +141,7 @@ CONFIGS: tuple[Rule, ...] = (
     ),
     rule("configs.*.external"),
     *rules("configs.*", "driver driver_opts", _OF_SWARM),
-    rule("configs.*.template_driver", NOT_YET),
+    rule("configs.*.template_driver", _TEMPLATE),
 )
 
 SECRETS: tuple[Rule, ...] = (
@@ -129,5 +150,5 @@ SECRETS: tuple[Rule, ...] = (
     rule("secrets.*.external", NOT_YET, _STORE, when=_IS_EXTERNAL, parts="name"),
     rule("secrets.*.external", NOT_YET, honoured("")),
     *rules("secrets.*", "driver driver_opts", _OF_SWARM),
-    rule("secrets.*.template_driver", NOT_YET),
+    rule("secrets.*.template_driver", _TEMPLATE),
 )
