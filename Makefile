@@ -9,7 +9,7 @@ PYTEST := $(BIN)/python -m pytest
 REAL := integration or e2e
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-down test check format lint types imports quick-tests integration e2e bench
+.PHONY: help setup demo demo-down test check format lint types imports quick-tests integration e2e docs bench
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -55,6 +55,10 @@ integration: ## tests against real engines and namespaces (root)
 e2e: ## tests of whole labs (root)
 	@scripts/require-environment
 	$(AS_ROOT) $(PYTEST) -m e2e
+
+docs: ## write the documents that are made from the code
+	@scripts/require-environment
+	@scripts/docs
 
 bench: setup ## the measurements behind the numbers in README.md (root)
 	@$(AS_ROOT) scripts/bench

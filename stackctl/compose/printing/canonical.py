@@ -7,6 +7,7 @@ still in it keeps them.
 
 import json
 import math
+import re
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
@@ -17,6 +18,9 @@ from stackctl.compose.printing.yaml_text import Plain, to_yaml, unbounded_text
 from stackctl.compose.syntax import tree
 
 T = TypeVar("T")
+
+# What JSON allows as it stands and YAML, as which it may be read, takes for line breaks or refuses.
+_UNSEEN = re.compile(r"[\x7f-\xa0\u2028\u2029\ufeff\ufffe\uffff]")
 
 _FIRST_KEYS = ("name", "services")
 
@@ -49,7 +53,8 @@ def to_text(mapping: Plain, *, as_json: bool, keeps_variables: bool = False) -> 
     """The mapping as a file: YAML, or JSON on several lines."""
     doubled = mapping if keeps_variables else _doubled(mapping)
     if as_json:
-        return json.dumps(_for_json(doubled), indent=2, ensure_ascii=False) + "\n"
+        text = json.dumps(_for_json(doubled), indent=2, ensure_ascii=False) + "\n"
+        return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
     return to_yaml(doubled)
 
 

@@ -97,7 +97,7 @@ VOLUMES = (
     *rules(f"{_SERVICE}.volumes[]", "type source target read_only"),
     rule(
         f"{_SERVICE}.volumes[].consistency",
-        honoured("no effect on Linux, with Docker's tools neither"),
+        honoured("has no effect on Linux, with Docker's tools neither"),
     ),
     *rules(f"{_SERVICE}.volumes[].bind", "propagation"),
     rule(
@@ -154,7 +154,7 @@ PORTS = (
     *rules(
         f"{_SERVICE}.ports[]",
         "name app_protocol",
-        honoured("words for people; no effect, with Docker's tools neither"),
+        honoured("words for people, without effect, with Docker's tools neither"),
     ),
 )
 
@@ -176,12 +176,9 @@ CONTAINER: tuple[Rule, ...] = (
     rule(f"{_SERVICE}.tmpfs"),
     rule(f"{_SERVICE}.ulimits.*", parts="soft hard"),
     *rules(f"{_SERVICE}.logging", "driver options"),
-    *HEALTHCHECK,
-    *VOLUMES,
-    *PORTS,
     rule(
         f"{_SERVICE}.expose",
-        honoured("no effect: the services of a network reach all ports of each other"),
+        honoured("has no effect: the services of a network reach all ports of each other"),
     ),
     *rules(
         _SERVICE,

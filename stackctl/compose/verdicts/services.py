@@ -2,7 +2,6 @@
 
 from stackctl.compose.verdicts.container import NOT_YET
 from stackctl.compose.verdicts.rules import (
-    Rule,
     emulated,
     honoured,
     refused,
@@ -24,10 +23,11 @@ _OWN_ADDRESS = refused(
 NETWORKS = (
     *rules(f"{_SERVICE}.networks.*", "aliases"),
     *rules(f"{_SERVICE}.networks.*", "ipv4_address ipv6_address", _OWN_ADDRESS, honoured("")),
+    *rules(f"{_SERVICE}.networks.*", "link_local_ips mac_address", _OWN_ADDRESS, honoured("")),
     *rules(
         f"{_SERVICE}.networks.*",
-        "link_local_ips mac_address driver_opts priority gw_priority interface_name",
-        NOT_YET,
+        "driver_opts priority gw_priority interface_name",
+        refused("the agent connects tasks to their networks in its own way", "remove it"),
         honoured(""),
     ),
 )
@@ -46,7 +46,7 @@ TOGETHER = (
     ),
     rule(
         f"{_SERVICE}.links",
-        refused("not there yet", "remove it: services reach each other by their names"),
+        emulated("the alias is a name of the other service on every network that both are on"),
         honoured("the service is started after the other one"),
     ),
     rule(
@@ -83,14 +83,17 @@ TOGETHER = (
     rule(f"{_SERVICE}.restart"),
     rule(
         f"{_SERVICE}.pre_start",
-        NOT_YET,
+        refused(
+            "agents start one container for a task",
+            "make it a service with mode: replicated-job, and let this one depend on it",
+        ),
         honoured(""),
         parts=f"[].image [].per_replica {' '.join(f'[].{key}' for key in _HOOK.split())}",
     ),
     *(
         rule(
             f"{_SERVICE}.{key}",
-            NOT_YET,
+            refused("agents run nothing inside of a task", "make it a part of the command"),
             honoured(""),
             parts=" ".join(f"[].{inner}" for inner in _HOOK.split()),
         )
@@ -159,8 +162,32 @@ DEPLOY = (
     ),
     *rules(f"{_DEPLOY}.placement", "constraints max_replicas_per_node", local=_IN_A_CLUSTER),
     rule(f"{_DEPLOY}.placement.preferences", local=_IN_A_CLUSTER, parts="[].spread"),
+    rule(
+        f"{_DEPLOY}.placement.x-prefer",
+        honoured("our own: constraints that a node had better meet"),
+        _IN_A_CLUSTER,
+    ),
+    rule(
+        f"{_DEPLOY}.placement.x-anti-affinity",
+        honoured(
+            "our own: services whose tasks share no node with these, as a list, or as required and "
+            "preferred"
+        ),
+        _IN_A_CLUSTER,
+        parts="required preferred",
+    ),
+    rule(
+        f"{_DEPLOY}.placement.x-rebalance",
+        honoured("our own: whether tasks move by themselves, never or auto"),
+        _IN_A_CLUSTER,
+    ),
+    rule(
+        f"{_DEPLOY}.placement.x-stay-with-volumes",
+        honoured(
+            "our own: false lets a task whose volume is on one node be placed on another later"
+        ),
+        _IN_A_CLUSTER,
+    ),
     *rules(f"{_DEPLOY}.update_config", _UPDATE, local=_OF_UPDATES),
     *rules(f"{_DEPLOY}.rollback_config", _UPDATE, local=_OF_UPDATES),
 )
-
-SERVICES: tuple[Rule, ...] = (*NETWORKS, *OBJECTS, *TOGETHER, *DEPLOY)

@@ -1,11 +1,35 @@
 """The whole table, in the order in which the documentation shows it."""
 
-from stackctl.compose.verdicts.container import CONTAINER
-from stackctl.compose.verdicts.objects import OBJECTS
-from stackctl.compose.verdicts.rules import Rule
-from stackctl.compose.verdicts.services import SERVICES
+from typing import NamedTuple
 
-RULES: tuple[Rule, ...] = (*CONTAINER, *SERVICES, *OBJECTS)
+from stackctl.compose.verdicts import container, objects, services
+from stackctl.compose.verdicts.rules import Rule
+
+
+class Section(NamedTuple):
+    """A part of the table under a heading of its own."""
+
+    title: str
+    rules: tuple[Rule, ...]
+
+
+SECTIONS = (
+    Section("The file", objects.TOP),
+    Section("A service's container", container.CONTAINER),
+    Section("Health checks", container.HEALTHCHECK),
+    Section("Ports", container.PORTS),
+    Section("Mounts", container.VOLUMES),
+    Section("A service among others", services.TOGETHER),
+    Section("A service's networks", services.NETWORKS),
+    Section("A service's configs and secrets", services.OBJECTS),
+    Section("Deploy", services.DEPLOY),
+    Section("Networks", objects.NETWORKS),
+    Section("Volumes", objects.VOLUMES),
+    Section("Configs", objects.CONFIGS),
+    Section("Secrets", objects.SECRETS),
+)
+
+RULES: tuple[Rule, ...] = tuple(rule for section in SECTIONS for rule in section.rules)
 
 
 def keys_of(rule: Rule) -> tuple[str, ...]:
