@@ -1,9 +1,9 @@
 """Real-looking Compose files with something wrong in them; a seed gives the same file for ever.
 
-The files come from the examples and from the oracle's cases. A mutant is one of them after a few
-mutations: of the parsed values (keys dropped and renamed, types swapped, subtrees moved, giants
-put in), of lines (repeated, so that keys are given twice; shifted, so that they end up elsewhere)
-and of bytes (flipped, cut, spliced with another file, not UTF-8).
+The files come from the examples and from the oracle's cases; some are made from the schema. A
+mutant is one of them after a few mutations: of the parsed values (keys dropped and renamed, types
+swapped, subtrees moved, giants put in), of lines (repeated, so that keys are given twice; shifted,
+so that they end up elsewhere) and of bytes (flipped, cut, spliced with another file, not UTF-8).
 """
 
 import copy
@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
+
+from tests.fuzz.generated import generated
 
 TESTS = Path(__file__).parents[1]
 EXAMPLES = TESTS.parent / "examples"
@@ -36,7 +38,9 @@ VALUES: list[Any] = [
     *("host", "service:web", "container:x", "service:", "on-failure:", "all", "NONE", ["CMD"]),
     *("every_", "1e400", "::1", "[::1]:80:80", "0-70000", "a b", "é", "a\nb", "\x7f", "..", "~"),
 ]
-SHAPE_ODDS = 0.6
+GENERATED_ODDS = 0.15
+SHAPE_ODDS = 0.65
+COUNTS = (1, 1, 2, 4)  # of mutations: most files fail at their first mistake
 DEEP = "@@deep@@"
 GIANT = "@@giant@@"
 BOMB = "@@bomb@@"
@@ -76,13 +80,19 @@ def mutant(seed: int) -> Mutant:
     largest = max(range(len(corpus())), key=lambda number: len(corpus()[number]))
     number = largest if dice.random() < 0.2 else dice.randrange(len(corpus()))
     content = corpus()[number]
-    if dice.random() < SHAPE_ODDS:
+    kind = dice.random()
+    if kind < GENERATED_ODDS:
+        value = generated(dice)
+        if dice.random() < 0.2:
+            dice.choice(SHAPE_MUTATIONS)(value, dice)
+        content = as_yaml(value, dice)
+    elif kind < SHAPE_ODDS:
         value = copy.deepcopy(parsed(number))
-        for _ in range(dice.randint(1, 4)):
+        for _ in range(dice.choice(COUNTS)):
             dice.choice(SHAPE_MUTATIONS)(value, dice)
         content = as_yaml(value, dice)
     else:
-        for _ in range(dice.randint(1, 4)):
+        for _ in range(dice.choice(COUNTS)):
             content = dice.choice(TEXT_MUTATIONS)(content, dice)
     if dice.random() < 0.1:
         return Mutant({"base.yml": dice.choice(corpus()), "mutant.yml": content})

@@ -10,6 +10,7 @@ runaway ends here and not in the machine, and what it really used is held agains
 
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -57,6 +58,9 @@ def surroundings(folder: Path) -> None:
     """Put the files that mutants name into `folder`."""
     for source in SURROUNDINGS:
         shutil.copytree(source, folder, dirs_exist_ok=True)
+    for name in ("config.txt", "secret.txt", "local.env", "web.labels"):
+        (folder / name).touch()
+    (folder / "common.yml").write_text("services: {base: {image: busybox}}\n")
 
 
 def try_seed(seed: int, folder: Path) -> tuple[str, float]:
@@ -137,8 +141,9 @@ def summary_of(results: list[list[object]], failures: list[str]) -> Summary:
     alike: Counter[str] = Counter()
     for seed, result, _, resident in sorted(ended):
         if result.startswith(("traceback", "too slow", "wrong")):
-            alike[result[:60]] += 1
-            if alike[result[:60]] <= ALIKE_SHOWN:
+            kind = re.sub(r"\d+", "", result)[:60]
+            alike[kind] += 1
+            if alike[kind] <= ALIKE_SHOWN:
                 failures.append(f"python -m tests.fuzz.run {seed}: {result}")
         if resident > RESIDENT_MAX and not told:
             failures.append(f"python -m tests.fuzz.run {seed}: {resident >> 20} MiB in memory")

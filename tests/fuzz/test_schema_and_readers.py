@@ -18,7 +18,7 @@ from tests.fuzz.outcome import ENVIRONMENT
 from tests.fuzz.run import surroundings
 
 FIRST_SEED = 100_001
-BATCHES = 2
+BATCHES = 3
 BATCH_SIZE = 150
 FILES = sorted([*EXAMPLES.glob("*/*.yml"), *ORACLE.glob("*.yml")])
 
