@@ -36,6 +36,10 @@ class Listing(StrEnum):
     HASH = "--hash"
 
 
+# A missing variable is itself a problem, and these lists help to find it.
+_SHOWN_ANYWAY = (Listing.VARIABLES, Listing.ENVIRONMENT)
+
+
 class ConfigOptions(NamedTuple):
     """The flags of `config`."""
 
@@ -62,6 +66,8 @@ def print_config(session: Session, options: ConfigOptions) -> int:
     loaded = examine(request, None)
     if loaded.problems:
         show_problems(session, loaded.problems)
+        if options.listings and options.listings[0] in _SHOWN_ANYWAY:
+            _write(session, options, _text(session, loaded, options))
         raise refusal(len(loaded.problems))
     show_notes(session, loaded.notes)
     if not options.is_quiet:
