@@ -54,11 +54,21 @@ class RemoveContainer(Model, frozen=True, kw_only=True, tag=True):
 
 
 class PullImage(Model, frozen=True, kw_only=True, tag=True):
-    """Fetch an image that the engine does not have, for every task that waits for it."""
+    """Fetch an image, for every task that waits for it.
+
+    With `refresh_seconds`, one that the engine got less than so long ago is left as it is.
+    """
 
     task_id: str
     image: str
     cause: str
+    platform: str = ""  # "" is the engine's own
+    refresh_seconds: float | None = None
+
+    @property
+    def subject(self) -> str:
+        """What is fetched and how: two actions with the same subject are one."""
+        return f"{self.image} {self.platform} {self.refresh_seconds}"
 
 
 class ProbeHealth(Model, frozen=True, kw_only=True, tag=True):

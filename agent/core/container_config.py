@@ -9,15 +9,16 @@ stands here and nowhere else:
                before, one network is given, with the MAC address beside the host name, and the
                others are connected before the start. (Their MAC address cannot be chosen there, but
                engines before 1.44 derive it from the address exactly as `mac_address` does.)
-    from 1.44  health checks know a start interval
+    from 1.44  health checks know a start interval, read-only binds what is mounted below them
     from 1.45  a volume can be mounted by a path inside it
+    from 1.48  an image can be mounted
 """
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 from agent.core import observed, templates
+from agent.core.engine_options import Body, engine_options, too_old
 from stackctl.errors import PermanentFailure
 from stackctl.model import specs
 from stackctl.model.assignment import NetworkAssignment, TaskAssignment, mac_address
@@ -26,9 +27,18 @@ from stackctl.model.structs import Model
 NANOSECONDS = 1_000_000_000
 API_ENDPOINT_MAC = (1, 44)
 API_START_INTERVAL = (1, 44)
+API_BIND_RECURSION = (1, 44)
 API_VOLUME_SUBPATH = (1, 45)
+API_IMAGE_MOUNT = (1, 48)
 
-Body = dict[str, Any]
+NO_NETWORK = "none"
+
+# `recursive` of a bind mount in the engine's words; `enabled` is what it does anyway.
+_RECURSION_OPTIONS = {
+    "disabled": "NonRecursive",
+    "writable": "ReadOnlyNonRecursive",
+    "readonly": "ReadOnlyForceRecursive",
+}
 
 
 class TaskNetwork(Model, frozen=True, kw_only=True):
@@ -106,7 +116,7 @@ def container_body(task: TaskAssignment, place: ContainerPlace) -> Body:
         "OpenStdin": container.stdin_open,
         "StopTimeout": math.ceil(grace_seconds(container)),
         "HostConfig": _host_config(task, place, places),
-        "NetworkingConfig": {"EndpointsConfig": _endpoints(place)},
+        "NetworkingConfig": {"EndpointsConfig": _endpoints(container, place)},
     }
     if container.entrypoint is not None:
         body["Entrypoint"] = list(container.entrypoint)
@@ -114,6 +124,7 @@ def container_body(task: TaskAssignment, place: ContainerPlace) -> Body:
         body["Cmd"] = list(container.command)
     optional = {
         "Hostname": templates.expand(container.hostname, places),
+        "Domainname": container.domainname,
         "User": container.user,
         "WorkingDir": container.working_dir,
         "StopSignal": container.stop_signal,
@@ -121,8 +132,9 @@ def container_body(task: TaskAssignment, place: ContainerPlace) -> Body:
         "Healthcheck": _healthcheck(container.healthcheck, place.api_version),
     }
     body.update({key: value for key, value in optional.items() if value})
-    if place.networks and place.api_version < API_ENDPOINT_MAC:
-        body["MacAddress"] = mac_address(place.networks[0].address)
+    if place.api_version < API_ENDPOINT_MAC:
+        chosen = mac_address(place.networks[0].address) if place.networks else container.mac_address
+        body.update({"MacAddress": chosen} if chosen else {})
     return body
 
 
@@ -141,7 +153,9 @@ def grace_seconds(container: specs.ContainerSpec) -> float:
     return container.stop_grace_period_seconds
 
 
-def _endpoints(place: ContainerPlace) -> Body:
+def _endpoints(container: specs.ContainerSpec, place: ContainerPlace) -> Body:
+    if not place.networks and container.mac_address and place.api_version >= API_ENDPOINT_MAC:
+        return {container.network_mode: {"MacAddress": container.mac_address}}
     at_creation = place.networks if place.api_version >= API_ENDPOINT_MAC else place.networks[:1]
     return {
         network.engine_name: endpoint_body(network, place.api_version) for network in at_creation
@@ -152,8 +166,9 @@ def _host_config(task: TaskAssignment, place: ContainerPlace, places: Mapping[st
     container = task.spec.container
     limits = task.spec.limits
     mounts, binds = _mounts(container, place, places)
+    network_mode = container.network_mode or NO_NETWORK
     config: Body = {
-        "NetworkMode": place.networks[0].engine_name if place.networks else "none",
+        "NetworkMode": place.networks[0].engine_name if place.networks else network_mode,
         # The managers decide about restarts; an engine that restarts on its own hides the end.
         "RestartPolicy": {"Name": "no"},
     }
@@ -183,6 +198,7 @@ def _host_config(task: TaskAssignment, place: ContainerPlace, places: Mapping[st
         "LogConfig": _log_config(container.log_driver),
     }
     config.update({key: value for key, value in optional.items() if value})
+    config.update(engine_options(container, place.api_version))
     if container.init is not None:
         config["Init"] = container.init
     return config
@@ -197,8 +213,8 @@ def _mounts(
     for mount in container.mounts:
         source = templates.expand(mount.source, places)
         target = templates.expand(mount.target, places)
-        if mount.kind is specs.MountKind.BIND and mount.create_source:
-            binds.append(_creating_bind(mount, source, target))
+        if mount.kind is specs.MountKind.BIND and (mount.create_source or mount.selinux):
+            binds.append(_short_bind(mount, source, target))
         else:
             mounts.append(_mount(mount, source, target, place.api_version))
     mounts.extend(
@@ -208,35 +224,57 @@ def _mounts(
     return mounts, binds
 
 
-def _creating_bind(mount: specs.Mount, source: str, target: str) -> str:
-    # The long form refuses an absent source on every engine; the short form makes the folder.
+def _short_bind(mount: specs.Mount, source: str, target: str) -> str:
+    # The long form refuses an absent source on every engine; the short form makes the folder. Only
+    # the short form can label it for SELinux, too.
     if ":" in source + target:
         raise PermanentFailure(
-            f"bind mount {source} at {target}: a folder that is to be created on the node cannot "
-            "have ':' in its path"
+            f"bind mount {source} at {target}: a folder that is to be created or labelled on the "
+            "node cannot have ':' in its path"
+        )
+    if mount.recursive not in ("", "enabled"):
+        raise PermanentFailure(
+            f"bind mount {source} at {target}: recursive: {mount.recursive} excludes a folder that "
+            "is to be created or labelled on the node"
         )
     options = ["ro"] if mount.read_only else ["rw"]
     if mount.propagation:
         options.append(mount.propagation)
+    if mount.selinux:
+        options.append(mount.selinux)
     return f"{source}:{target}:{','.join(options)}"
 
 
-def _mount(
-    mount: specs.Mount, source: str, target: str, api_version: tuple[int, int]
-) -> dict[str, Any]:
+def _mount(mount: specs.Mount, source: str, target: str, api_version: tuple[int, int]) -> Body:
     body: Body = {"Type": mount.kind.value, "Target": target}
     if source:
         body["Source"] = source
     if mount.read_only:
         body["ReadOnly"] = True
-    if mount.kind is specs.MountKind.BIND and mount.propagation:
-        body["BindOptions"] = {"Propagation": mount.propagation}
+    if mount.kind is specs.MountKind.BIND:
+        options = _bind_options(mount, api_version)
+        body.update({"BindOptions": options} if options else {})
+    if mount.kind is specs.MountKind.IMAGE:
+        if api_version < API_IMAGE_MOUNT:
+            raise too_old(f"image {source} at {target}", API_IMAGE_MOUNT, api_version)
+        body.update({"ImageOptions": {"Subpath": mount.subpath}} if mount.subpath else {})
     if mount.kind is specs.MountKind.TMPFS:
         options = {"SizeBytes": mount.tmpfs_size_bytes, "Mode": mount.tmpfs_mode}
         body["TmpfsOptions"] = {key: value for key, value in options.items() if value}
     if mount.kind is specs.MountKind.VOLUME:
         body["VolumeOptions"] = _volume_options(mount, api_version)
     return body
+
+
+def _bind_options(mount: specs.Mount, api_version: tuple[int, int]) -> Body:
+    options: Body = {"Propagation": mount.propagation} if mount.propagation else {}
+    recursion = _RECURSION_OPTIONS.get(mount.recursive)
+    if recursion is None:
+        return options
+    if mount.recursive != "disabled" and api_version < API_BIND_RECURSION:
+        what = f"bind mount {mount.source} with recursive: {mount.recursive}"
+        raise too_old(what, API_BIND_RECURSION, api_version)
+    return {**options, recursion: True}
 
 
 def _volume_options(mount: specs.Mount, api_version: tuple[int, int]) -> Body:
@@ -252,11 +290,8 @@ def _volume_options(mount: specs.Mount, api_version: tuple[int, int]) -> Body:
         }
     if mount.subpath:
         if api_version < API_VOLUME_SUBPATH:
-            raise PermanentFailure(
-                f"volume {mount.source} at {mount.target}: a path inside a volume needs engine "
-                "API 1.45, this node's engine has "
-                f"{api_version[0]}.{api_version[1]}"
-            )
+            what = f"volume {mount.source} at {mount.target} by a path inside it"
+            raise too_old(what, API_VOLUME_SUBPATH, api_version)
         options["Subpath"] = mount.subpath
     return options
 

@@ -18,7 +18,8 @@ import msgspec
 
 from agent.core import actions, container_config, task_machine
 from agent.core.observed import Container
-from agent.core.task_machine import Situation, Step, TaskRecord
+from agent.core.task_machine import Situation, Step
+from agent.core.task_record import TaskRecord
 from stackctl.model.assignment import AssignmentSet, NetworkAssignment, TaskAssignment
 from stackctl.model.objects import TaskStatus
 from stackctl.model.structs import Model
@@ -50,7 +51,7 @@ class NodeSituation(Model, frozen=True, kw_only=True):
     busy: frozenset[str] = frozenset()  # tasks with an action under way
     stopping: frozenset[str] = frozenset()  # those of them whose action is a signal
     probing: frozenset[str] = frozenset()  # tasks whose health test is running
-    pulling: frozenset[str] = frozenset()  # images being pulled
+    pulling: frozenset[str] = frozenset()  # subjects of the pulls under way
 
 
 class Plan(Model, frozen=True, kw_only=True):
@@ -179,14 +180,14 @@ def _in_order(situation: NodeSituation, wishes: list[actions.Action]) -> tuple[a
             continue
         if isinstance(wish, actions.ProbeHealth) and wish.task_id in situation.probing:
             continue
-        if isinstance(wish, actions.PullImage) and wish.image in situation.pulling:
+        if isinstance(wish, actions.PullImage) and wish.subject in situation.pulling:
             continue
         allowed.append(wish)
     # Two tasks may want the same image in one round; the pull serves both.
-    pulls = {wish.image: wish for wish in allowed if isinstance(wish, actions.PullImage)}
+    pulls = {wish.subject: wish for wish in allowed if isinstance(wish, actions.PullImage)}
     unique = [
         wish
         for wish in allowed
-        if not isinstance(wish, actions.PullImage) or pulls[wish.image] is wish
+        if not isinstance(wish, actions.PullImage) or pulls[wish.subject] is wish
     ]
     return tuple(sorted(unique, key=urgency))

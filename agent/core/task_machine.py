@@ -37,9 +37,12 @@ from agent.core.actions import (
     StartContainer,
     Unavailable,
 )
+from agent.core.image_wishes import wanted_pull
 from agent.core.observed import Container, ContainerState, Health
+from agent.core.task_record import TaskRecord
 from stackctl.model.assignment import TaskAssignment
 from stackctl.model.objects import TaskStatus
+from stackctl.model.specs import PullPolicy
 from stackctl.model.structs import Model
 from stackctl.model.task_state import TaskState, is_active_wish, is_terminal
 
@@ -55,22 +58,6 @@ RETRY_REMOVE_SECONDS = 5.0
 UNHEALTHY = "unhealthy container"
 STOPPED_ELSEWHERE = "stopped by its engine or by hand, not by itself"
 REMOVED_BY_HAND = "container was removed"
-
-
-class TaskRecord(Model, frozen=True, kw_only=True):
-    """What the agent knows of one task beyond what the engine shows. Times are epoch seconds."""
-
-    task_id: str
-    status: TaskStatus
-    container_id: str = ""  # the container that was created for it, "" when none was
-    image_absent: bool = False  # the engine refused to create for want of the image
-    image_pulled: bool = False
-    probes_failed: int = 0
-    probe_at: float = 0  # when to run the health test next
-    signalled_at: float = 0  # when the stop signal went out, 0 when it did not
-    killed_at: float = 0
-    unhealthy: bool = False  # it is being stopped because its health check failed
-    retry_at: float = 0  # do nothing to it before this time
 
 
 class Situation(Model, frozen=True, kw_only=True):
@@ -193,12 +180,13 @@ def _create(situation: Situation) -> Step:
     if situation.waits_for:
         return Step(record=_with_error(record, situation.waits_for))
     record = _with_error(record, "")
-    image = task.spec.container.image
-    if record.image_absent:
-        return Step(
-            record=record,
-            action=PullImage(task_id=task.id, image=image, cause="the engine does not have it"),
-        )
+    container = task.spec.container
+    if record.image_absent and container.pull_policy is PullPolicy.NEVER:
+        reason = f"No such image: {container.image}, and its pull policy is never"
+        return Step(record=_rejected(record, reason, situation.now))
+    pull = wanted_pull(task, record)
+    if pull is not None:
+        return Step(record=record, action=pull)
     cause = f"assigned to this node, desired {task.desired_state.name.lower()}"
     return Step(record=record, action=CreateContainer(task_id=task.id, cause=cause))
 

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from agent.core.task_machine import TaskRecord
+from agent.core.task_record import TaskRecord
 from stackctl.model.assignment import AssignmentSet
 from stackctl.wire import codec
 

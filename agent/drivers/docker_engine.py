@@ -67,6 +67,7 @@ class DockerEngine:
         self._threads = threading.local()
         self._lock = threading.Lock()
         self._clients: list[APIClient] = []  # one for each thread that has made a call
+        self._pulled_at: dict[str, float] = {}  # by image; engines do not keep it
         self._version = self._negotiate()
 
     @property
@@ -95,11 +96,11 @@ class DockerEngine:
             return None
         return engine_values.container_from_inspect(body)
 
-    def create(self, name: str, body: Mapping[str, Any]) -> str:
+    def create(self, name: str, body: Mapping[str, Any], *, platform: str = "") -> str:
         try:
             answer = self._call(
                 lambda client: client.create_container_from_config(  # type: ignore[no-untyped-call]  # the stubs leave it out
-                    dict(body), name
+                    dict(body), name, platform or None
                 )
             )
         except _NameTaken:
@@ -136,11 +137,15 @@ class DockerEngine:
         with contextlib.suppress(NoSuchContainer):
             self._call(lambda client: client.remove_container(container_id, v=True))
 
-    def pull(self, image: str) -> None:
+    def pull(self, image: str, *, platform: str = "", refresh_seconds: float | None = None) -> None:
+        if refresh_seconds is not None and self._got_within(image, refresh_seconds):
+            return
         repository, tag = engine_values.image_reference(image)
 
         def read_progress(client: APIClient) -> None:
-            for line in client.pull(repository, tag=tag, stream=True, decode=True):
+            for line in client.pull(
+                repository, tag=tag, stream=True, decode=True, platform=platform or None
+            ):
                 if "error" in line:
                     raise _pull_failure(str(line["error"]))
 
@@ -148,6 +153,19 @@ class DockerEngine:
             self._call(read_progress, timeout_seconds=PULL_SILENCE_SECONDS)
         except NoSuchContainer as failure:  # 404 means an unknown image here
             raise ImageMissing(failure.reason) from failure
+        with self._lock:
+            self._pulled_at[image] = time.time()
+
+    def _got_within(self, image: str, seconds: float) -> bool:
+        try:
+            body = self._call(
+                lambda client: client.inspect_image(image)  # type: ignore[no-untyped-call]  # the stubs leave it out
+            )
+        except (ImageMissing, NoSuchContainer):
+            return False
+        with self._lock:
+            got_at = max(engine_values.tagged_at(body), self._pulled_at.get(image, 0.0))
+        return time.time() - got_at < seconds
 
     def probe(self, container_id: str, command: tuple[str, ...], timeout_seconds: float) -> bool:
         client = self._new_client(max(1, math.ceil(timeout_seconds)))

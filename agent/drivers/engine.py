@@ -91,8 +91,8 @@ class Engine(Protocol):
     def inspect(self, container_id: str) -> Container | None:
         """One container as it is now; None when it is gone or no task's container."""
 
-    def create(self, name: str, body: Mapping[str, Any]) -> str:
-        """Create a container; returns its id.
+    def create(self, name: str, body: Mapping[str, Any], *, platform: str = "") -> str:
+        """Create a container; returns its id. The platform "" is the engine's own.
 
         A container of this name and of the same task, left by a creation whose answer was lost, is
         the one wanted. Raises ImageMissing when the engine lacks the image.
@@ -113,8 +113,11 @@ class Engine(Protocol):
     def remove(self, container_id: str) -> None:
         """Remove a container that does not run, and its anonymous volumes; gone is fine."""
 
-    def pull(self, image: str) -> None:
-        """Fetch an image. Raises ImageMissing when the registry answers that it has none."""
+    def pull(self, image: str, *, platform: str = "", refresh_seconds: float | None = None) -> None:
+        """Fetch an image. Raises ImageMissing when the registry answers that it has none.
+
+        With `refresh_seconds`, an image that the engine got less than so long ago stays.
+        """
 
     def probe(self, container_id: str, command: tuple[str, ...], timeout_seconds: float) -> bool:
         """Run a command inside a container; True when it ends with 0 within the time."""

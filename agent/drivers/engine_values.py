@@ -111,6 +111,16 @@ def image_reference(image: str) -> tuple[str, str]:
     return head, tail
 
 
+def tagged_at(body: Json) -> float:
+    """When the engine last gave an image its name, in epoch seconds; 0 is not known."""
+    stamp = str((body.get("Metadata") or {}).get("LastTagTime") or "")
+    # The engine's clock may have an offset to UTC; years before 1970 mean never.
+    try:
+        return max(0.0, datetime.fromisoformat(_whole_seconds(stamp)).timestamp())
+    except (ValueError, OverflowError):
+        return 0.0
+
+
 def parse_version(text: str) -> tuple[int, int]:
     """`1.41` as numbers that compare. Raises ValueError."""
     major, _, minor = text.partition(".")
@@ -124,6 +134,12 @@ def log_entry(source: str, line: bytes) -> LogEntry:
     if at is None:
         return LogEntry(at=0, source=source, text=line.rstrip(b"\r\n"))
     return LogEntry(at=at, source=source, text=text.rstrip(b"\r\n"))
+
+
+def _whole_seconds(stamp: str) -> str:
+    """A time without its fraction, whose nanoseconds are more digits than datetime takes."""
+    head, dot, rest = stamp.partition(".")
+    return head + rest.lstrip("0123456789") if dot else head
 
 
 def _parse_stamp(stamp: str) -> float | None:

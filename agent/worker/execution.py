@@ -115,7 +115,9 @@ class Execution:
             case RemoveContainer():
                 self._engine.remove(action.container_id)
             case PullImage():
-                self._engine.pull(action.image)
+                self._engine.pull(
+                    action.image, platform=action.platform, refresh_seconds=action.refresh_seconds
+                )
             case ProbeHealth():
                 healthy = self._engine.probe(
                     action.container_id, action.command, action.timeout_seconds
@@ -147,7 +149,8 @@ class Execution:
         )
         name = observed.container_name(task.name, task.id)
         body = container_config.container_body(task, place)
-        container_id = self._engine.create(name, body)
+        platform = task.spec.container.platform
+        container_id = self._engine.create(name, body, platform=platform)
         # What it is like is known without asking, as far as it matters before its start.
         created = Container(
             id=container_id,

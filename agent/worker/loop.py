@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from agent.clock import Clock
-from agent.core import actions, reconcile, task_machine
+from agent.core import actions, image_wishes, reconcile, task_machine
 from agent.core.observed import (
     LABEL_CLUSTER_ID,
     LABEL_NODE_ID,
@@ -247,7 +247,7 @@ class Worker:
             if isinstance(action, actions.ProbeHealth):
                 self._probing.add(action.task_id)
             elif isinstance(action, actions.PullImage):
-                self._pulling.add(action.image)
+                self._pulling.add(action.subject)
             else:
                 self._busy[action.task_id] = action
 
@@ -278,13 +278,11 @@ class Worker:
             assignment, networks = self._assignment, self._engine_networks
         outcome, _ = self._execution.perform(action, assignment, networks)
         with self._changed:
-            self._pulling.discard(action.image)
+            self._pulling.discard(action.subject)
             now = self._clock.now()
             for task in assignment.tasks:
                 record = self._records.get(task.id)
-                if record is None or task.spec.container.image != action.image:
-                    continue
-                if record.image_absent:
+                if record is not None and image_wishes.is_served(task, record, action):
                     after = task_machine.with_pull(record, action.image, outcome, now=now)
                     self._records.put(after)
             self._note_change()

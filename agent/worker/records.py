@@ -7,7 +7,7 @@ order of its states, and writes what `take_changes` gives to disk without holdin
 import logging
 from collections.abc import Callable, Iterable, Mapping
 
-from agent.core.task_machine import TaskRecord
+from agent.core.task_record import TaskRecord
 from agent.drivers.disk import AgentFolder
 from stackctl.model.assignment import AssignmentSet
 from stackctl.wire.agent_protocol import TaskReport

@@ -1,5 +1,6 @@
 """One contract for the engine's driver and for the fake that stands in for it elsewhere."""
 
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -96,6 +97,15 @@ class EngineContract:
     def test_pull_of_an_image_that_cannot_be_had_fails(self, tested: Engine) -> None:
         with pytest.raises(PermanentFailure):
             tested.pull("127.0.0.1:1/nosuch:1")
+
+    def test_an_absent_image_is_pulled_however_young_it_may_be(self, tested: Engine) -> None:
+        with pytest.raises(PermanentFailure):
+            tested.pull("127.0.0.1:1/nosuch:1", refresh_seconds=1e9)
+
+    def test_a_container_is_made_for_a_platform(self, tested: Engine) -> None:
+        body = self.body("sleep", "1", task_id="t1")
+        name = observed.container_name("svc.1", "t1")
+        assert tested.create(name, body, platform="linux/amd64")
 
     def test_absent_bind_source_is_refused_at_creation(self, tested: Engine) -> None:
         mount = {"Type": "bind", "Source": "/absent/folder", "Target": "/data"}
@@ -295,6 +305,14 @@ class TestDockerEngine(EngineContract):
         for item in real.list_containers({}):
             stop_and_remove(real, item.id)
         real.close()
+
+    def test_an_image_that_is_young_enough_is_not_pulled(self, tested: Engine, engine: Any) -> None:
+        young = "127.0.0.1:1/young:1"  # no registry is there: a pull fails
+        subprocess.run(["docker", "-H", engine.url, "tag", BUSYBOX_IMAGE, young], check=True)
+        tested.pull(young, refresh_seconds=3600)
+        with pytest.raises(PermanentFailure):
+            tested.pull(young)
+        subprocess.run(["docker", "-H", engine.url, "rmi", young], check=True)
 
 
 def stop_and_remove(engine: Engine, container_id: str) -> None:

@@ -136,6 +136,7 @@ class FakeEngine:
         self.clock = clock
         self.api_version = api_version
         self.images = set(images)
+        self.platforms: dict[str, str] = {}  # by container name, as asked for
         self.registry = set(registry)
         self.containers: dict[str, FakeContainer] = {}
         self.volumes: set[str] = set()
@@ -181,9 +182,10 @@ class FakeEngine:
             container = self._lookup(container_id)
             return None if container is None else self._view(container)
 
-    def create(self, name: str, body: Mapping[str, Any]) -> str:
+    def create(self, name: str, body: Mapping[str, Any], *, platform: str = "") -> str:
         with self.changed:
             self._enter("create", name)
+            self.platforms[name] = platform
             if body["Image"] not in self.images:
                 raise ImageMissing(f"No such image: {body['Image']}")
             existing = self._lookup(name)
@@ -265,9 +267,12 @@ class FakeEngine:
             del self.containers[container.id]
             self._emit(container, "destroy")
 
-    def pull(self, image: str) -> None:
+    def pull(self, image: str, *, platform: str = "", refresh_seconds: float | None = None) -> None:
+        del platform
         with self.changed:
             self._enter("pull", image)
+            if refresh_seconds and image in self.images:
+                return  # all its images are from just now
             if image not in self.registry:
                 raise ImageMissing(f"manifest for {image} not found: manifest unknown")
             self.images.add(image)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from agent.core import actions, reconcile, task_machine
 from agent.core.observed import LABEL_CLUSTER_ID, LABEL_NODE_ID, Container
-from agent.core.task_machine import TaskRecord
+from agent.core.task_record import TaskRecord
 from agent.drivers.config_files import ConfigFiles
 from agent.drivers.secret_files import SecretFiles
 from agent.drivers.task_files import TaskFiles

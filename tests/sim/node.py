@@ -8,9 +8,9 @@ survives a restart of the agent is what the real one keeps on disk: records and 
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-from agent.core import actions, reconcile, task_machine
+from agent.core import actions, image_wishes, reconcile, task_machine
 from agent.core.observed import LABEL_NODE_ID, Container
-from agent.core.task_machine import TaskRecord
+from agent.core.task_record import TaskRecord
 from agent.drivers.task_files import TaskFiles
 from agent.worker.execution import Execution, NodeIdentity
 from stackctl.model import objects
@@ -275,7 +275,7 @@ class SimulatedNode:
         if isinstance(action, actions.ProbeHealth):
             self._probing.add(action.task_id)
         elif isinstance(action, actions.PullImage):
-            self._pulling.add(action.image)
+            self._pulling.add(action.subject)
         else:
             self._busy[action.task_id] = action
         life = self._life
@@ -289,16 +289,16 @@ class SimulatedNode:
             self._see(action.task_id, seen.container)
         now = self._timeline.now
         if isinstance(action, actions.PullImage):
-            self._pulling.discard(action.image)
+            self._pulling.discard(action.subject)
             waiting = [
                 self.records[task.id]
                 for task in self.assignment.tasks
-                if task.id in self.records and task.spec.container.image == action.image
+                if task.id in self.records
+                and image_wishes.is_served(task, self.records[task.id], action)
             ]
             for record in waiting:
-                if record.image_absent:
-                    after = task_machine.with_pull(record, action.image, outcome, now=now)
-                    self._put_record(after)
+                after = task_machine.with_pull(record, action.image, outcome, now=now)
+                self._put_record(after)
         else:
             self._probing.discard(action.task_id)
             if not isinstance(action, actions.ProbeHealth):

@@ -116,3 +116,18 @@ def test_terminal_output_is_cut_into_lines() -> None:
     chunks = iter([b"one\ntw", b"o\n", b"rest", b""])
     lines = list(log_frames.terminal_lines(lambda _: next(chunks)))
     assert lines == [("stdout", b"one"), ("stdout", b"two"), ("stdout", b"rest")]
+
+
+@pytest.mark.parametrize(
+    ("stamp", "seconds"),
+    [
+        ("2026-01-02T03:04:05.123456789Z", 1767323045.0),
+        ("2026-01-02T04:04:05.1+01:00", 1767323045.0),
+        ("0001-01-01T00:00:00Z", 0.0),
+        ("", 0.0),
+        ("soon", 0.0),
+    ],
+)
+def test_an_image_tells_when_it_was_named(stamp: str, seconds: float) -> None:
+    assert engine_values.tagged_at({"Metadata": {"LastTagTime": stamp}}) == seconds
+    assert engine_values.tagged_at({}) == 0

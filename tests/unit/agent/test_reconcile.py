@@ -98,7 +98,7 @@ def test_two_tasks_wait_for_one_pull(node: FakeNode) -> None:
     plan = reconcile.reconcile(situation(node, wanted, records=records))
     assert len(plan.actions) == 1
     assert isinstance(plan.actions[0], actions.PullImage)
-    pulling = frozenset({"shop:2"})
+    pulling = frozenset({plan.actions[0].subject})
     again = reconcile.reconcile(situation(node, wanted, records=records, pulling=pulling))
     assert again.actions == ()
 
@@ -186,6 +186,6 @@ def test_order_of_actions_is_stops_first_and_pulls_last() -> None:
         actions.RemoveContainer(**container),
         actions.StartContainer(**container),
         actions.CreateContainer(**names),
-        actions.PullImage(image="i", **names),
+        actions.PullImage(image="i", task_id="t1", cause="c"),
     ]
     assert sorted(ordered, key=at) == ordered

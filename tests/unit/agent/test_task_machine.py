@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.core import image_wishes, task_machine
 from agent.core.observed import Health
 from stackctl.model import specs
 from stackctl.model.task_state import TaskState
@@ -65,6 +66,71 @@ def test_missing_image_is_pulled_once(node: FakeNode) -> None:
     node.assign(assignment(1, task("t1", container={"image": "shop:2"})))
     pulls = [line for line in node.trace if line.startswith("PullImage")]
     assert pulls == ["PullImage t1: the engine does not have it"]
+
+
+def pulls_of(node: FakeNode) -> list[str]:
+    return [line for line in node.trace if line.startswith("PullImage")]
+
+
+def with_policy(policy: specs.PullPolicy, **container: object) -> dict[str, object]:
+    return {"image": "shop:2", "pull_policy": policy, **container}
+
+
+def test_an_image_is_pulled_for_each_task_when_the_policy_is_always(node: FakeNode) -> None:
+    node.engine.registry.add("shop:2")
+    node.engine.images.add("shop:2")
+    always = with_policy(specs.PullPolicy.ALWAYS)
+    node.assign(assignment(1, task("t1", container=always)))
+    assert state(node) is TaskState.RUNNING
+    assert pulls_of(node) == ["PullImage t1: its pull policy is always"]
+    node.assign(assignment(2, task("t1", container=always), task("t2", container=always)))
+    assert state(node, "t2") is TaskState.RUNNING
+    assert len(pulls_of(node)) == 2
+
+
+def test_an_image_that_must_be_pulled_and_cannot_be_is_rejected(node: FakeNode) -> None:
+    node.engine.images.add("shop:2")
+    always = with_policy(specs.PullPolicy.ALWAYS)
+    node.assign(assignment(1, task("t1", container=always)))
+    assert state(node) is TaskState.REJECTED
+
+
+def test_a_missing_image_is_not_pulled_when_the_policy_is_never(node: FakeNode) -> None:
+    node.engine.registry.add("shop:2")
+    never = with_policy(specs.PullPolicy.NEVER)
+    node.assign(assignment(1, task("t1", container=never)))
+    assert pulls_of(node) == []
+    assert state(node) is TaskState.REJECTED
+    expected = "No such image: shop:2, and its pull policy is never"
+    assert node.statuses["t1"].error == expected
+
+
+def test_a_young_image_stays_when_the_policy_is_refresh(node: FakeNode) -> None:
+    node.engine.images.add("shop:2")  # no registry has it: a pull would fail
+    daily = with_policy(specs.PullPolicy.REFRESH, pull_refresh_seconds=86_400)
+    node.assign(assignment(1, task("t1", container=daily)))
+    assert pulls_of(node) == ["PullImage t1: its pull policy is refresh"]
+    assert state(node) is TaskState.RUNNING
+
+
+def test_one_pull_serves_all_tasks_that_wait_for_the_same() -> None:
+    always = task("t1", container=with_policy(specs.PullPolicy.ALWAYS))
+    daily = with_policy(specs.PullPolicy.REFRESH, pull_refresh_seconds=86_400)
+    other = task("t2", container=daily)
+    records = {item.id: task_machine.first_record(item, now=0) for item in (always, other)}
+    for_always = image_wishes.wanted_pull(always, records["t1"])
+    for_daily = image_wishes.wanted_pull(other, records["t2"])
+    assert for_always is not None
+    assert for_daily is not None
+    assert image_wishes.is_served(other, records["t2"], for_always)
+    assert not image_wishes.is_served(always, records["t1"], for_daily)
+    arm = task("t3", container=with_policy(specs.PullPolicy.ALWAYS, platform="linux/arm64"))
+    assert not image_wishes.is_served(arm, records["t1"], for_always)
+
+
+def test_the_platform_is_told_to_the_engine(node: FakeNode) -> None:
+    node.assign(assignment(1, task("t1", container={"platform": "linux/amd64"})))
+    assert node.engine.platforms[C1] == "linux/amd64"
 
 
 def test_image_that_nobody_has_is_rejected_by_name(node: FakeNode) -> None:
