@@ -295,13 +295,16 @@ class TaskMove(Model, frozen=True, kw_only=True):
 
 
 class RebalanceView(Model, frozen=True, kw_only=True):
-    """What rebalancing would move first to last, what stays and why, and the run under way."""
+    """What rebalancing would move first to last, what stays and why, and the last run: how many
+    tasks have come, which is on its way, what ended it early.
+    """
 
     moves: tuple[TaskMove, ...] = ()
     staying: Mapping[str, str] = {}  # service -> why its tasks stay although a node is better
     is_running: bool = False
     moved: int = 0
     moving: str = ""  # name of the task on its way
+    failure: str = ""
     index: int = 0
 
 
