@@ -38,6 +38,9 @@ ENTRIES: Mapping[str, Entry] = {
     "stack": Entry("stack", "Stacks: what was deployed from one Compose file."),
     "service": Entry("service", "Services: tasks of one kind, kept at the number wanted."),
     "node": Entry("node", "Nodes: the machines that run tasks."),
+    "rebalance": Entry(
+        "rebalance", "Move running tasks to better nodes, one at a time, or show what would move."
+    ),
     "cluster": Entry("cluster", "The cluster: its managers and their agreement."),
     "join-token": Entry(
         "join_token", "Print the token that lets a node join, and the command to run there."

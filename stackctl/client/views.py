@@ -268,6 +268,7 @@ class RebalanceView(TypedDict):
     is_running: bool
     moved: int
     moving: str
+    failure: str
     index: int
 
 
@@ -375,6 +376,7 @@ DEFAULTS: Mapping[type, Answer] = {
         "is_running": False,
         "moved": 0,
         "moving": "",
+        "failure": "",
         "index": 0,
     },
     NetworkView: {"removing": False},

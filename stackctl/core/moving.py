@@ -17,6 +17,7 @@ from stackctl.core.scheduling import rebalance
 from stackctl.model import objects, specs
 from stackctl.model.task_state import TaskState
 from stackctl.state.moves import EndMove, EndRebalancing, MoveTask
+from stackctl.state.queries import task_name
 
 SETTLING_SECONDS = 30.0
 
@@ -34,9 +35,9 @@ def advance(decisions: Decisions, looked_at: Collection[objects.Service]) -> Non
         decisions.do(EndMove(task_id=cluster.move.task_id, has_come=has_come))
         has_ended = True
         if not has_come and cluster.rebalancing is not None:
-            decisions.do(EndRebalancing())
+            decisions.do(EndRebalancing(failure=_describe_failure(decisions, cluster.move)))
     run = decisions.draft.cluster.rebalancing if decisions.draft.cluster is not None else None
-    if run is not None:
+    if run is not None and not run.ended_at:
         _continue(decisions, run)
         return
     among = decisions.draft.services.values() if has_ended else looked_at
@@ -102,6 +103,17 @@ def _outcome(decisions: Decisions, move: objects.Move) -> bool | None:
         decisions.wake(service.id, done_at)
         return None
     return True
+
+
+def _describe_failure(decisions: Decisions, move: objects.Move) -> str:
+    task = decisions.draft.task(move.task_id)
+    service = decisions.draft.services.get(move.service_id)
+    if task is None or service is None:
+        return "its task is gone"
+    node = decisions.draft.nodes.get(task.meant_for)
+    where = f" on {node.hostname}" if node is not None else ""
+    why = task.status.error or task.end_cause or "no reason given"
+    return f"{task_name(service, task)} did not come up{where}: {why}"
 
 
 def _moves_by_itself(service: objects.Service) -> bool:

@@ -286,13 +286,17 @@ class Stack(Model, frozen=True, kw_only=True):
 
 
 class Rebalancing(Model, frozen=True, kw_only=True):
-    """A rebalancing that an operator asked for, until no move is left or its budget is spent."""
+    """The rebalancing that an operator asked for last: it ends when no move is left, its budget is
+    spent, or a task does not come up where it was to go (`failure` says which and where).
+    """
 
     started_at: float
     service_ids: tuple[str, ...] = ()  # () is all
     allows_stateful: bool = False
     moves_left: int = 0
     moved: int = 0
+    ended_at: float = 0  # 0 while it goes on
+    failure: str = ""
 
 
 class Move(Model, frozen=True, kw_only=True):

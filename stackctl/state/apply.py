@@ -62,7 +62,7 @@ def _perform(draft: Draft, command: commands.Command) -> Result:
         case commands.Rebalance():
             rebalancing.begin(draft, command)
         case commands.StopRebalance():
-            rebalancing.stop(draft)
+            rebalancing.stop(draft, now=command.now)
         case commands.ReportTasks():
             for report in command.reports:
                 _report(draft, command.node_id, report, now=command.now)

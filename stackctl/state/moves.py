@@ -39,6 +39,8 @@ class EndMove(_Move, frozen=True, kw_only=True, tag="end-move"):
 class EndRebalancing(_Move, frozen=True, kw_only=True, tag="end-rebalancing"):
     """What the operator asked for is done, or can go no further."""
 
+    failure: str = ""
+
 
 def apply(draft: Draft, change: MoveTask | EndMove | EndRebalancing, *, now: float) -> None:
     """Applies a change of a move if it still fits the draft."""
@@ -55,13 +57,15 @@ def apply(draft: Draft, change: MoveTask | EndMove | EndRebalancing, *, now: flo
         case EndMove():
             if cluster.move is not None and cluster.move.task_id == change.task_id:
                 run = cluster.rebalancing
-                if run is not None:
+                if run is not None and not run.ended_at:
                     moved = run.moved + change.has_come
                     run = replace(run, moves_left=run.moves_left - 1, moved=moved)
                 draft.put_cluster(replace(cluster, move=None, rebalancing=run))
         case EndRebalancing():
-            if cluster.rebalancing is not None and cluster.move is None:
-                draft.put_cluster(replace(cluster, rebalancing=None))
+            run = cluster.rebalancing
+            if run is not None and not run.ended_at:
+                run = replace(run, ended_at=now, failure=change.failure)
+                draft.put_cluster(replace(cluster, rebalancing=run))
 
 
 def _start_move(draft: Draft, change: MoveTask, *, now: float) -> bool:

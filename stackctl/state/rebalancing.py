@@ -12,7 +12,8 @@ def begin(draft: Draft, command: commands.Rebalance) -> None:
     """Takes down what an operator asked for. Raises Rejection while another run goes on."""
     if draft.cluster is None:
         return
-    if draft.cluster.rebalancing is not None:
+    held = draft.cluster.rebalancing
+    if held is not None and not held.ended_at:
         raise conflict(
             "a rebalancing is under way", hint="wait for it, or end it with: rebalance --stop"
         )
@@ -25,7 +26,8 @@ def begin(draft: Draft, command: commands.Rebalance) -> None:
     draft.put_cluster(replace(draft.cluster, rebalancing=run))
 
 
-def stop(draft: Draft) -> None:
+def stop(draft: Draft, *, now: float) -> None:
     """Ends the run; a task on its way arrives."""
-    if draft.cluster is not None and draft.cluster.rebalancing is not None:
-        draft.put_cluster(replace(draft.cluster, rebalancing=None))
+    run = draft.cluster.rebalancing if draft.cluster is not None else None
+    if draft.cluster is not None and run is not None and not run.ended_at:
+        draft.put_cluster(replace(draft.cluster, rebalancing=replace(run, ended_at=now)))

@@ -36,11 +36,17 @@ def _rebalance(bench: Bench, *, moves_max: int = 100, stateful: bool = False) ->
     bench.submit(commands.Rebalance(moves_max=moves_max, allows_stateful=stateful, now=bench.now))
 
 
+def _run(bench: Bench) -> objects.Rebalancing:
+    assert bench.state.cluster is not None
+    assert bench.state.cluster.rebalancing is not None
+    return bench.state.cluster.rebalancing
+
+
 def _finish(bench: Bench) -> list[str]:
     """Lets everything happen, monitor times included; the causes of the moves in their order."""
     for _ in range(40):
         bench.obey()
-        if bench.state.cluster is not None and bench.state.cluster.rebalancing is None:
+        if _run(bench).ended_at:
             break
         bench.wait(5)
     moved = [task for task in bench.state.tasks.values() if task.meant_for]
@@ -88,8 +94,9 @@ def test_a_move_that_fails_ends_the_rebalancing_and_the_old_task_goes_on() -> No
     mover = next(task for task in bench.live() if task.meant_for)
     bench.report(mover, TaskState.FAILED, error="boom")
     bench.obey()
+    assert _run(bench).ended_at
+    assert _run(bench).failure == f"shop_web.{mover.slot} did not come up on n3: boom"
     assert bench.state.cluster is not None
-    assert bench.state.cluster.rebalancing is None
     assert bench.state.cluster.move is None
     assert Counter(bench.places()) == {"n1": 3, "n2": 3}
 
@@ -99,6 +106,7 @@ def test_a_budget_ends_it_early() -> None:
     _rebalance(bench, moves_max=1)
     _finish(bench)
     assert Counter(bench.places())["n3"] == 1
+    assert (_run(bench).moved, _run(bench).failure) == (1, "")
 
 
 def test_services_with_one_task_move_for_the_sake_of_the_whole() -> None:
