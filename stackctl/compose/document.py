@@ -141,3 +141,4 @@ class Document(msgspec.Struct, frozen=True):
     configs: Mapping[str, Config] = {}
     secrets: Mapping[str, Secret] = {}
     models: Mapping[str, Model] = {}
+    extensions: Mapping[str, object] = {}  # x-NAME, as plain values

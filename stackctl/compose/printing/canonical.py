@@ -14,6 +14,7 @@ from typing import TypeVar
 from stackctl.compose.document import Document
 from stackctl.compose.printing.objects import file_keys, model_keys, network_keys, volume_keys
 from stackctl.compose.printing.services import service_keys
+from stackctl.compose.printing.values import extended
 from stackctl.compose.printing.yaml_text import Plain, to_yaml, unbounded_text
 from stackctl.compose.syntax import tree
 
@@ -36,7 +37,7 @@ def document_mapping(document: Document, stack_name: str) -> dict[str, Plain]:
         "models": _objects(document.models, model_keys),
     }
     used = {name: found for name, found in sections.items() if found or name == "services"}
-    return {"name": stack_name, **used}
+    return extended({"name": stack_name, **used}, document.extensions)
 
 
 def tree_mapping(root: tree.Node, stack_name: str) -> dict[str, Plain]:

@@ -30,6 +30,7 @@ def read_document(value: Value, stack_name: str) -> Document:
         configs=_section(fields, "configs", read_config, stack_name),
         secrets=_section(fields, "secrets", read_secret, stack_name),
         models=_section(fields, "models", read_model, stack_name),
+        extensions=fields.extensions(),
     )
     fields.finish({})
     return document
