@@ -229,6 +229,14 @@ MERGING = (
         "twice means nothing",
     ),
     Deviation(
+        "merge-aliases",
+        "`aliases` of one network in two files",
+        "replaced",
+        AS_HERE,
+        "appended, each once",
+        "as every list of names",
+    ),
+    Deviation(
         "merge-objects",
         "a network, volume, config or secret in two files",
         "the later one replaces the earlier as a whole",
@@ -271,6 +279,14 @@ KEYS = (
         "those of a cluster are ignored in silence",
         "an error with its place; with `--lenient` a note with its place",
         "a key that is ignored looks like one that works",
+    ),
+    Deviation(
+        "cluster-volumes",
+        "`x-cluster-spec` and mounts of `type: cluster`",
+        "volumes of a CSI driver",
+        "not looked at",
+        "refused; printed as it is written",
+        "nodes have no CSI drivers",
     ),
     Deviation(
         "tmpfs",
@@ -395,11 +411,11 @@ KEYS = (
     ),
     Deviation(
         "extensions-printed",
-        "`x-` keys when printed",
+        "`x-` keys of networks and volumes when printed",
+        "dropped",
+        AS_HERE,
         "printed",
-        "printed",
-        "those of services only",
-        "nothing reads the others; what anchors took from them is in its place",
+        "what is printed reads back to the same",
     ),
     Deviation(
         "printed-whole",
