@@ -102,8 +102,10 @@ class TaskRules:
     def remove_all(self, failures: Failures) -> None:
         """No namespace has rules of ours, and no container is known."""
         for sandbox in self.sandboxes():
-            with failures.collected():
-                _remove(sandbox)
+            # One without addresses never got rules, and its namespace may be the node's own.
+            if sandbox.addresses:
+                with failures.collected():
+                    _remove(sandbox)
             self.drop(sandbox.task_id)
 
     def sandboxes(self) -> tuple[ContainerSandbox, ...]:
