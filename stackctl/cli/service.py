@@ -1,10 +1,18 @@
 """`stackctl service`: look at services, change them, read what they write."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from stackctl.cli import changing, explaining, inspecting, log_reading, options, removing
+from stackctl.cli import (
+    changing,
+    explaining,
+    inspecting,
+    log_reading,
+    options,
+    removing,
+    update_flags,
+)
 from stackctl.cli.listings import service_lists, task_lists
 from stackctl.cli.waiting import WaitOptions
 
@@ -181,6 +189,49 @@ def scale(
         [changing.parse_scale(text) for text in scales],
         is_detached=detach,
         wait=WaitOptions(is_quiet=quiet, timeout_seconds=timeout),
+    )
+
+
+@app.command(
+    name="update",
+    epilog="\b\nExamples:\n  stackctl service update --image web:2 shop_web\n"
+    "  stackctl service update --env-add LEVEL=debug --update-order start-first shop_web",
+)
+@update_flags.with_flags
+def update(
+    context: typer.Context,
+    *,
+    service: ServiceName,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace the tasks though nothing has changed.")
+    ] = False,
+    rollback: Annotated[
+        bool, typer.Option("--rollback", help="Return to the previous spec instead.")
+    ] = False,
+    detach: options.Detach = False,
+    quiet: options.WaitQuietly = False,
+    timeout: options.Timeout = None,
+    **edits: Any,
+) -> int:
+    """Change the spec of a service, and wait until its tasks follow it."""
+    # The model is needed here and by no other command of this file.
+    from stackctl.cli import updating
+
+    given = {
+        flag.name: (value,) if isinstance(value, str) else tuple(value)
+        for flag in update_flags.FLAGS
+        if (value := edits[flag.parameter])
+    }
+    return updating.update_service(
+        options.session_of(context),
+        service,
+        given,
+        updating.UpdateOptions(
+            is_forced=force,
+            rolls_back=rollback,
+            is_detached=detach,
+            wait=WaitOptions(is_quiet=quiet, timeout_seconds=timeout),
+        ),
     )
 
 

@@ -100,6 +100,11 @@ class Client:
         """One service whole."""
         return views.complete_service_detail(self._json("GET", _path("services", reference)))
 
+    def update_service(self, reference: str, body: bytes) -> views.ServiceView:
+        """Give a service another spec; `body` is an UpdateRequest as JSON."""
+        answer = self._json("PUT", _path("services", reference), body=body)
+        return views.complete_service(answer)
+
     def scale_service(self, reference: str, replicas: int) -> views.ServiceView:
         """Set the number of replicas."""
         body = json.dumps({"replicas": replicas}).encode()

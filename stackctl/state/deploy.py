@@ -93,6 +93,29 @@ def scale_service(draft: Draft, command: commands.ScaleService) -> None:
         draft.put_service(replace(service, spec=spec, updated_at=command.now))
 
 
+def update_service(
+    draft: Draft, command: commands.UpdateService
+) -> tuple[int, tuple[api.Change, ...]]:
+    """Another spec for one service: its stack is put again with that one changed, so that all
+    checks of a stack hold. Raises Rejection, also when somebody else changed it meanwhile.
+    """
+    held = find_service(draft, command.service_id)
+    if command.spec.name != held.name:
+        raise conflict(f"service {held.name} cannot be renamed")
+    if held.spec != command.previous:
+        raise conflict(
+            f"service {held.name} was changed by somebody else meanwhile",
+            hint="look at it again, then repeat the command",
+        )
+    services = (
+        command.spec if service.id == held.id else service.spec
+        for service in sorted(draft.services.values(), key=lambda service: service.name)
+        if service.stack_name == held.stack_name and not service.removing
+    )
+    spec = specs.StackSpec(name=held.stack_name, services=tuple(services))
+    return put_stack(draft, commands.PutStack(spec=spec, seed=b"", now=command.now))
+
+
 def rollback_service(draft: Draft, command: commands.RollbackService) -> None:
     """The operator's rollback; doing it twice toggles between two specs."""
     service = find_service(draft, command.service_id)

@@ -218,6 +218,15 @@ class ServiceDetail(Model, frozen=True, kw_only=True):
     endpoint: objects.Endpoint = objects.Endpoint()
 
 
+class UpdateRequest(StrictModel, frozen=True, kw_only=True):
+    """PUT of a service: its whole spec, and the one that it was made from: when the service has
+    another by then, nothing is changed.
+    """
+
+    spec: specs.ServiceSpec
+    previous: specs.ServiceSpec
+
+
 class ScaleRequest(StrictModel, frozen=True, kw_only=True):
     """POST to a service's scale."""
 

@@ -1,4 +1,4 @@
-"""Services: list, look, scale, roll back, remove."""
+"""Services: list, look, update, scale, roll back, remove."""
 
 import asyncio
 
@@ -38,6 +38,21 @@ async def scale_service(parts: Parts, call: Call) -> api.ServiceView:
     await parts.cluster.propose(
         commands.ScaleService(
             service_id=service_id, replicas=request.replicas, now=parts.clock.now()
+        )
+    )
+    return _view(parts, service_id)
+
+
+async def update_service(parts: Parts, call: Call) -> api.ServiceView:
+    """Another spec, made from the present one."""
+    request: api.UpdateRequest = call.body
+    service_id = await _find(parts, call)
+    await parts.cluster.propose(
+        commands.UpdateService(
+            service_id=service_id,
+            spec=request.spec,
+            previous=request.previous,
+            now=parts.clock.now(),
         )
     )
     return _view(parts, service_id)

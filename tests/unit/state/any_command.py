@@ -223,6 +223,9 @@ COMMANDS = st.one_of(
     ),
     st.builds(commands.RemoveStack, now=TIMES, name=STACKS),
     st.builds(commands.ScaleService, now=TIMES, service_id=IDS, replicas=NUMBERS),
+    st.builds(
+        commands.UpdateService, now=TIMES, service_id=IDS, spec=SERVICES, previous=SERVICES
+    ),
     st.builds(commands.RollbackService, now=TIMES, service_id=IDS),
     st.builds(commands.RemoveService, now=TIMES, service_id=IDS),
     st.builds(

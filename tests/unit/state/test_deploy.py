@@ -9,6 +9,7 @@ from stackctl.model import objects, specs
 from stackctl.model.objects import UpdateState
 from stackctl.state import commands
 from stackctl.state.changes import SetUpdateStatus
+from stackctl.state.results import Result
 from tests.unit.core.bench import NETWORK, Bench, service_spec, stack_spec
 
 SETTINGS = specs.ConfigSpec(name="shop_settings", content=b"blue")
@@ -399,3 +400,44 @@ def _pause(bench: Bench, state: UpdateState) -> None:
             now=bench.now,
         )
     )
+
+
+def _update(bench: Bench, spec: specs.ServiceSpec, previous: specs.ServiceSpec) -> Result:
+    service = bench.service()
+    return bench.submit(
+        commands.UpdateService(service_id=service.id, spec=spec, previous=previous, now=bench.now)
+    )
+
+
+def test_one_service_is_updated_and_its_stack_counts_a_revision() -> None:
+    bench = Bench("n1")
+    bench.put(_with_config())
+    before = bench.service("shop_plain")
+    held = bench.service().spec
+    container = replace(held.task.container, image="app:2")
+    result = _update(bench, replace(held, task=replace(held.task, container=container)), held)
+    assert result.error is None
+    assert result.revision == 2
+    assert bench.service().spec.task.container.image == "app:2"
+    assert bench.service("shop_plain") == before
+
+
+def test_an_update_made_from_an_older_spec_is_refused() -> None:
+    bench = Bench("n1")
+    bench.deploy(service_spec())
+    previous = bench.service().spec
+    bench.deploy(service_spec(image="app:2"))
+    result = _update(bench, replace(previous, replicas=3), previous)
+    assert result.error is not None
+    assert result.error.kind == "conflict"
+    assert bench.service().spec.replicas == 1
+
+
+def test_an_update_is_checked_like_a_deploy() -> None:
+    bench = Bench("n1")
+    port = specs.PortSpec(target=80, published=80)
+    bench.deploy(service_spec(), service_spec("shop_other", ports=(port,)))
+    held = bench.service().spec
+    result = _update(bench, replace(held, ports=(port,)), held)
+    assert result.error is not None
+    assert "already published by shop_other" in result.error.message
