@@ -1,7 +1,7 @@
 """Subnets that overlap, and addresses of services that no network gives."""
 
 import ipaddress
-from collections.abc import Iterator
+from typing import NamedTuple
 
 from stackctl.compose.document import Document, Service
 from stackctl.compose.parts.attachments import NetworkUse
@@ -9,18 +9,28 @@ from stackctl.compose.parts.objects import Network
 from stackctl.compose.problems import Place, ProblemLog, shown
 from stackctl.compose.verdicts.rules import Target
 
-Subnet = ipaddress.IPv4Network | ipaddress.IPv6Network
+IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class _Subnet(NamedTuple):
+    """A subnet, and where it is written."""
+
+    network: Network
+    net: IpNetwork
+    place: Place
 
 
 def check_addresses(document: Document, log: ProblemLog, target: Target | None) -> None:
     """Report subnets that overlap, and addresses that cannot be given."""
-    _check_subnets(document, log)
+    subnets = {key: _subnets(network) for key, network in document.networks.items()}
+    _check_overlaps([each for found in subnets.values() for each in found], log)
     taken: dict[tuple[str, str], str] = {}
     for service in document.services:
         for use in service.networks:
             for address in filter(None, (use.ipv4_address, use.ipv6_address)):
-                if target is Target.LOCAL:
-                    _check_in_subnet(use, address, document, log)
+                network = document.networks.get(use.key)
+                if target is Target.LOCAL and network is not None and not network.external:
+                    _check_in_subnet(use, address, subnets[use.key], log)
                 other = taken.setdefault((use.key, address), service.key)
                 if other != service.key:
                     log.add(
@@ -31,31 +41,50 @@ def check_addresses(document: Document, log: ProblemLog, target: Target | None) 
                 _check_alone(service, use, address, log)
 
 
-def _check_subnets(document: Document, log: ProblemLog) -> None:
-    checked: list[tuple[Network, Subnet]] = []
-    for network in document.networks.values():
-        for subnet, place in _subnets(network):
-            other = next((it for it in checked if _overlap(subnet, it[1])), None)
-            if other is not None:
-                of = "another subnet" if other[0] is network else f"network {shown(other[0].key)}"
-                log.add(place, f"subnet {subnet} overlaps {other[1]} of {of}")
-            checked.append((network, subnet))
+def _check_overlaps(subnets: list[_Subnet], log: ProblemLog) -> None:
+    """Of two subnets that overlap one holds the other, so in order each can only be in those that
+    are open.
+    """
+    order = sorted(
+        range(len(subnets)),
+        key=lambda index: (
+            subnets[index].net.version,
+            int(subnets[index].net.network_address),
+            subnets[index].net.prefixlen,
+        ),
+    )
+    reported: set[int] = set()
+    opened: list[int] = []
+    for index in order:
+        while opened and not _overlap(subnets[opened[-1]].net, subnets[index].net):
+            opened.pop()
+        if opened:
+            first, later = sorted((opened[-1], index))
+            if later not in reported:
+                reported.add(later)
+                _report_overlap(subnets[first], subnets[later], log)
+        opened.append(index)
 
 
-def _check_in_subnet(use: NetworkUse, address: str, document: Document, log: ProblemLog) -> None:
-    network = document.networks.get(use.key)
-    if network is None or network.external:
-        return
+def _report_overlap(first: _Subnet, later: _Subnet, log: ProblemLog) -> None:
+    same = first.network is later.network
+    of = "another subnet" if same else f"network {shown(first.network.key)}"
+    log.add(later.place, f"subnet {later.net} overlaps {first.net} of {of}")
+
+
+def _check_in_subnet(
+    use: NetworkUse, address: str, subnets: list[_Subnet], log: ProblemLog
+) -> None:
     parsed = ipaddress.ip_address(address)
-    subnets = [subnet for subnet, _ in _subnets(network) if subnet.version == parsed.version]
-    if not subnets:
+    fitting = [found.net for found in subnets if found.net.version == parsed.version]
+    if not fitting:
         log.add(
             use.place,
             f"{address} needs a network with a subnet of its own",
             f"add ipam: with config: and a subnet to networks.{shown(use.key)}",
         )
-    elif not any(parsed in subnet for subnet in subnets):
-        log.add(use.place, f"{address} is not within the subnet {subnets[0]} of the network")
+    elif not any(parsed in net for net in fitting):
+        log.add(use.place, f"{address} is not within the subnet {fitting[0]} of the network")
 
 
 def _check_alone(service: Service, use: NetworkUse, address: str, log: ProblemLog) -> None:
@@ -67,13 +96,19 @@ def _check_alone(service: Service, use: NetworkUse, address: str, log: ProblemLo
         )
 
 
-def _subnets(network: Network) -> Iterator[tuple[Subnet, Place]]:
-    for pool in network.ipam.pools if network.ipam else ():
-        if pool.subnet:
-            yield ipaddress.ip_network(pool.subnet, strict=False), pool.place or network.place
+def _subnets(network: Network) -> list[_Subnet]:
+    return [
+        _Subnet(
+            network,
+            ipaddress.ip_network(pool.subnet, strict=False),
+            pool.place or network.place,
+        )
+        for pool in (network.ipam.pools if network.ipam else ())
+        if pool.subnet
+    ]
 
 
-def _overlap(one: Subnet, other: Subnet) -> bool:
+def _overlap(one: IpNetwork, other: IpNetwork) -> bool:
     if isinstance(one, ipaddress.IPv4Network):
         return isinstance(other, ipaddress.IPv4Network) and one.overlaps(other)
     return isinstance(other, ipaddress.IPv6Network) and one.overlaps(other)

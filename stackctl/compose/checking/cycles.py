@@ -1,6 +1,7 @@
 """Services that wait for each other in a ring, so that none could ever start."""
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 
 from stackctl.compose.dependencies import dependencies_of
 from stackctl.compose.document import Document
@@ -8,6 +9,7 @@ from stackctl.compose.parts.relations import Condition, Dependency
 from stackctl.compose.problems import ProblemLog, shown
 
 _SHOWN_MAX = 12
+_RINGS_MAX = 100  # services that all wait for each other have more rings than anybody reads
 
 Graph = Mapping[str, tuple[Dependency, ...]]
 
@@ -16,7 +18,7 @@ def check_order(document: Document, log: ProblemLog) -> None:
     """Report rings of dependencies, and conditions that can never hold."""
     services = {service.key: service for service in document.services}
     graph = {key: dependencies_of(service) for key, service in services.items()}
-    for ring, closing in _rings(graph):
+    for ring, closing in islice(_rings(graph), _RINGS_MAX):
         log.add(
             closing.place,
             f"the services wait for each other: {_path(ring)}",

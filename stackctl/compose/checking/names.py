@@ -56,7 +56,7 @@ def _check_objects(service: Service, document: Document, log: ProblemLog) -> Non
         if model.key not in document.models:
             _undefined("model", model.key, model.place, document.models, log)
     credentials = service.windows.credential_spec if service.windows else None
-    if credentials is not None and credentials.config not in ("", *document.configs):
+    if credentials and credentials.config and credentials.config not in document.configs:
         _undefined("config", credentials.config, credentials.place, document.configs, log)
 
 

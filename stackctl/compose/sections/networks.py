@@ -9,6 +9,8 @@ from stackctl.compose.sections.naming import read_naming, refuse_beside_external
 from stackctl.compose.sections.reading import Fields, Value
 from stackctl.compose.sections.scalars import boolean, filled_text, labels, options, text
 
+_POOLS_MAX = 64
+
 IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -56,7 +58,10 @@ def _ipam(value: Value) -> Ipam:
 
 
 def _pools(value: Value) -> tuple[IpamPool, ...]:
-    return tuple(_pool(item) for item in value.items("a list of subnets"))
+    items = value.items("a list of subnets")
+    if len(items) > _POOLS_MAX:
+        value.problem(f"a network has at most {_POOLS_MAX} subnets")
+    return tuple(_pool(item) for item in items[:_POOLS_MAX])
 
 
 def _pool(item: Value) -> IpamPool:

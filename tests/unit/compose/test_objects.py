@@ -22,13 +22,12 @@ def network(stack: StackFolder, settings: str) -> NetworkSpec:
         ("{external: false}", NetworkSpec(name="shop_n", labels=NAMESPACE)),
         ("{name: own.name}", NetworkSpec(name="own.name", labels=NAMESPACE)),
         (
-            "{internal: true, attachable: 'true', labels: {a: b}, driver_opts: {encrypted: 1}}",
+            "{internal: 'true', labels: {a: b}, driver_opts: {encrypted: 0}}",
             NetworkSpec(
                 name="shop_n",
                 internal=True,
-                attachable=True,
                 labels={"a": "b", **NAMESPACE},
-                driver_options={"encrypted": "1"},
+                driver_options={"encrypted": "0"},
             ),
         ),
         (
