@@ -5,6 +5,7 @@ import ipaddress
 from stackctl.compose.sections.ports import parse_short
 from stackctl.compose.syntax import tree
 from stackctl.compose.verdicts.rules import (
+    HONOURED,
     Rule,
     Verdict,
     When,
@@ -18,7 +19,6 @@ from stackctl.compose.verdicts.rules import (
 
 _SERVICE = "services.*"
 
-NOT_YET = refused("not there yet", "remove it for now")
 WINDOWS = refused("it exists on Windows only, and nodes run Linux", "remove it")
 
 _BUILD = honoured("used by commands that build; a deploy needs the image to be there already")
@@ -26,6 +26,7 @@ _OTHER_TASK = refused(
     "tasks of two services need not be on one node, so none can share with another",
     "use a network or a volume that both have, or make them one service",
 )
+_OF_NODE = honoured("each node that runs a task must have it; a constraint can see to that")
 _CONTAINER_OF_NODE = refused(
     "a container that somebody else started is on one node only, if at all",
     "make it a service of the stack",
@@ -38,7 +39,7 @@ _CONTAINER_PLAIN = """
 """
 
 
-def _shared(key: str, *, others: Verdict | None = None) -> tuple[Rule, ...]:
+def _shared(key: str, otherwise: Verdict = HONOURED) -> tuple[Rule, ...]:
     """A namespace of the kernel that may be that of another container."""
     return (
         rule(
@@ -50,25 +51,11 @@ def _shared(key: str, *, others: Verdict | None = None) -> tuple[Rule, ...]:
         rule(
             f"{_SERVICE}.{key}",
             _CONTAINER_OF_NODE,
-            honoured(""),
+            HONOURED,
             when=text_when("set to container:NAME", lambda text: text.startswith("container:")),
         ),
-        rule(f"{_SERVICE}.{key}", others or NOT_YET, honoured("")),
+        rule(f"{_SERVICE}.{key}", otherwise, HONOURED),
     )
-
-
-_SELINUX = When(
-    "with the option z or Z",
-    lambda node: (
-        isinstance(node, tree.Scalar)
-        and node.text.count(":") == 2
-        and not {"z", "Z"}.isdisjoint(node.text.rpartition(":")[2].split(","))
-    ),
-)
-_RELABELLING = refused(
-    "relabelling for SELinux changes a folder that tasks of other nodes do not share",
-    "label the folder on the node, and remove the option",
-)
 
 
 def _of_type(kind: str) -> When:
@@ -82,7 +69,6 @@ def _of_type(kind: str) -> When:
 
 
 VOLUMES = (
-    rule(f"{_SERVICE}.volumes[]", _RELABELLING, honoured(""), when=_SELINUX),
     rule(
         f"{_SERVICE}.volumes[]",
         refused("cluster volumes are not supported", "use a named volume and a constraint"),
@@ -93,7 +79,11 @@ VOLUMES = (
         refused("named pipes exist on Windows only", "remove the mount"),
         when=_of_type("npipe"),
     ),
-    rule(f"{_SERVICE}.volumes[]", NOT_YET, honoured(""), when=_of_type("image")),
+    rule(
+        f"{_SERVICE}.volumes[]",
+        honoured("needs an engine with API 1.48 on the nodes"),
+        when=_of_type("image"),
+    ),
     *rules(f"{_SERVICE}.volumes[]", "type source target read_only"),
     rule(
         f"{_SERVICE}.volumes[].consistency",
@@ -105,13 +95,17 @@ VOLUMES = (
         honoured(
             "false unless given: in a cluster a missing folder nearly always means the wrong node"
         ),
-        honoured(""),
+        HONOURED,
     ),
-    *rules(f"{_SERVICE}.volumes[].bind", "recursive", NOT_YET, honoured("")),
-    rule(f"{_SERVICE}.volumes[].bind.selinux", _RELABELLING, honoured("")),
-    *rules(f"{_SERVICE}.volumes[].volume", "nocopy labels subpath"),
+    rule(
+        f"{_SERVICE}.volumes[].bind.recursive",
+        honoured("writable and readonly need an engine with API 1.44"),
+    ),
+    rule(f"{_SERVICE}.volumes[].bind.selinux"),
+    *rules(f"{_SERVICE}.volumes[].volume", "nocopy labels"),
+    rule(f"{_SERVICE}.volumes[].volume.subpath", honoured("needs an engine with API 1.45")),
     *rules(f"{_SERVICE}.volumes[].tmpfs", "size mode"),
-    rule(f"{_SERVICE}.volumes[].image.subpath", NOT_YET, honoured("")),
+    rule(f"{_SERVICE}.volumes[].image.subpath"),
 )
 
 
@@ -141,7 +135,7 @@ PORTS = (
             "a published port is open on every node, whatever addresses that has",
             "remove the address, or publish no port and reach the service by its name",
         ),
-        honoured(""),
+        HONOURED,
         when=When("with an address such as 127.0.0.1", _has_own_address),
     ),
     *rules(f"{_SERVICE}.ports[]", "target published protocol"),
@@ -171,7 +165,7 @@ CONTAINER: tuple[Rule, ...] = (
     rule(
         f"{_SERVICE}.hostname",
         honoured("templates such as {{.Task.Slot}} are filled in by the node"),
-        honoured(""),
+        HONOURED,
     ),
     rule(f"{_SERVICE}.tmpfs"),
     rule(f"{_SERVICE}.ulimits.*", parts="soft hard"),
@@ -180,49 +174,73 @@ CONTAINER: tuple[Rule, ...] = (
         f"{_SERVICE}.expose",
         honoured("has no effect: the services of a network reach all ports of each other"),
     ),
+    rule(f"{_SERVICE}.annotations", honoured("needs an engine with API 1.43")),
     *rules(
         _SERVICE,
-        """annotations cgroup_parent cpu_period cpu_quota cpu_rt_period cpu_rt_runtime cpu_shares
-        cpuset device_cgroup_rules group_add label_file mem_swappiness memswap_limit
-        oom_kill_disable oom_score_adj pull_refresh_after runtime storage_opt userns_mode
-        domainname mac_address""",
-        NOT_YET,
-        honoured(""),
+        """cgroup_parent cpu_period cpu_quota cpu_rt_period cpu_rt_runtime cpu_shares cpuset
+        device_cgroup_rules domainname group_add label_file mem_swappiness memswap_limit
+        oom_kill_disable oom_score_adj userns_mode""",
     ),
-    rule(f"{_SERVICE}.cgroup", NOT_YET, honoured("")),
-    rule(f"{_SERVICE}.cgroupns_mode", NOT_YET, honoured("the older name of cgroup")),
+    *rules(
+        _SERVICE,
+        "runtime storage_opt",
+        honoured("the engine of each node that runs a task must know it"),
+        HONOURED,
+    ),
+    rule(
+        f"{_SERVICE}.mac_address",
+        refused("the manager chooses the address of every task", "remove it"),
+        HONOURED,
+    ),
     rule(
         f"{_SERVICE}.blkio_config",
-        NOT_YET,
-        honoured(""),
         parts="""weight weight_device weight_device[].path weight_device[].weight device_read_bps
         device_read_bps[].path device_read_bps[].rate device_read_iops device_read_iops[].path
         device_read_iops[].rate device_write_bps device_write_bps[].path device_write_bps[].rate
         device_write_iops device_write_iops[].path device_write_iops[].rate""",
     ),
-    rule(f"{_SERVICE}.devices", NOT_YET, honoured(""), parts="[].source [].target [].permissions"),
+    rule(f"{_SERVICE}.devices", _OF_NODE, HONOURED, parts="[].source [].target [].permissions"),
     rule(
         f"{_SERVICE}.gpus",
-        NOT_YET,
-        honoured(""),
+        _OF_NODE,
+        HONOURED,
         parts="[].capabilities [].count [].device_ids [].driver [].options",
     ),
     *rules(_SERVICE, "cpu_count cpu_percent isolation", WINDOWS),
     rule(f"{_SERVICE}.credential_spec", WINDOWS, parts="config file registry"),
-    *rules(_SERVICE, "cpus mem_limit mem_reservation pids_limit", NOT_YET, honoured("")),
-    rule(f"{_SERVICE}.platform", NOT_YET, honoured("")),
+    *rules(
+        _SERVICE,
+        "cpus mem_limit mem_reservation pids_limit",
+        honoured("the same as deploy.resources says"),
+    ),
+    rule(
+        f"{_SERVICE}.platform",
+        honoured("tasks run on nodes of this platform only"),
+        HONOURED,
+    ),
+    *_shared("cgroup"),
+    *_shared("cgroupns_mode", honoured("the older name of cgroup")),
     *_shared("ipc"),
     *_shared("pid"),
     *_shared("uts"),
-    *_shared("network_mode"),
-    rule(f"{_SERVICE}.pull_policy", NOT_YET, honoured("")),
+    *_shared(
+        "network_mode",
+        honoured("tasks are on no network of the cluster, so they have no name and no virtual IP"),
+    ),
+    rule(
+        f"{_SERVICE}.pull_policy",
+        refused("nodes do not build", "build the image, push it, and remove pull_policy:"),
+        HONOURED,
+        when=text_when("set to build", lambda text: text == "build"),
+    ),
+    *rules(_SERVICE, "pull_policy pull_refresh_after"),
     rule(
         f"{_SERVICE}.use_api_socket",
         refused(
             "it would hand every node's engine and the user's credentials to the service",
             "mount /var/run/docker.sock where a service must control its node",
         ),
-        honoured(""),
+        HONOURED,
         when=true_when(),
     ),
     rule(f"{_SERVICE}.use_api_socket"),

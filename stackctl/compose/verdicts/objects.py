@@ -1,8 +1,8 @@
 """Verdicts for the top level: the file itself, networks, volumes, configs, secrets and models."""
 
 from stackctl.compose.syntax import tree
-from stackctl.compose.verdicts.container import NOT_YET
 from stackctl.compose.verdicts.rules import (
+    HONOURED,
     Rule,
     When,
     emulated,
@@ -13,6 +13,13 @@ from stackctl.compose.verdicts.rules import (
     text_when,
     true_when,
 )
+
+_MTU_OPTION = "com.docker.network.driver.mtu"
+
+
+def _names(node: tree.Node) -> set[str]:
+    return set(node.entries) if isinstance(node, tree.Mapping) else set()
+
 
 _IS_EXTERNAL = When(
     "set to true or a mapping",
@@ -51,13 +58,37 @@ NETWORKS: tuple[Rule, ...] = (
     rule(
         "networks.*.driver",
         refused("the networks of a stack are overlays", "remove driver:"),
-        honoured(""),
+        HONOURED,
         when=text_when(
             "other than overlay and default", lambda text: text not in ("", "overlay", "default")
         ),
     ),
     rule("networks.*.driver", local=emulated("a bridge: one host needs no overlay")),
-    *rules("networks.*", "name labels internal attachable driver_opts"),
+    *rules("networks.*", "name labels internal"),
+    rule(
+        "networks.*.attachable",
+        refused(
+            "containers that are started by hand cannot join the networks of a stack", "remove it"
+        ),
+        HONOURED,
+        when=true_when(),
+    ),
+    rule("networks.*.attachable"),
+    rule(
+        "networks.*.driver_opts",
+        refused("overlay traffic is not encrypted", "remove it, or keep this traffic on one node"),
+        HONOURED,
+        when=When("with encrypted", lambda node: "encrypted" in _names(node)),
+    ),
+    rule(
+        "networks.*.driver_opts",
+        refused(f"an overlay has no options but {_MTU_OPTION}", "remove the others"),
+        HONOURED,
+        when=When(
+            f"with others than {_MTU_OPTION}", lambda node: bool(_names(node) - {_MTU_OPTION})
+        ),
+    ),
+    rule("networks.*.driver_opts"),
     rule(
         "networks.*.external",
         honoured("another stack has made it: the name is the full one, STACK_NETWORK"),
@@ -69,39 +100,39 @@ NETWORKS: tuple[Rule, ...] = (
     rule(
         "networks.*.enable_ipv4",
         refused("the networks of a cluster are IPv4", "remove it"),
-        honoured(""),
+        HONOURED,
         when=text_when("set to false", lambda text: text.lower() in ("false", "no", "n", "off")),
     ),
     rule("networks.*.enable_ipv4"),
     rule(
         "networks.*.enable_ipv6",
         refused("the networks of a cluster have no IPv6 addresses", "remove it"),
-        honoured(""),
+        HONOURED,
         when=true_when(),
     ),
     rule("networks.*.enable_ipv6"),
     rule(
         "networks.*.ipam.driver",
         refused("the manager chooses all addresses", "remove driver:"),
-        honoured(""),
+        HONOURED,
         when=text_when("other than default", lambda text: text not in ("", "default")),
     ),
     rule("networks.*.ipam.driver"),
     rule(
         "networks.*.ipam.options",
         refused("the manager chooses all addresses, and has no options for it", "remove it"),
-        honoured(""),
+        HONOURED,
     ),
     *rules("networks.*.ipam.config[]", "subnet ip_range"),
     rule(
         "networks.*.ipam.config[].aux_addresses",
         honoured("these addresses are given to nobody"),
-        honoured(""),
+        HONOURED,
     ),
     rule(
         "networks.*.ipam.config[].gateway",
         refused("each node has a gateway of its own", "remove it"),
-        honoured(""),
+        HONOURED,
     ),
 )
 
@@ -145,10 +176,16 @@ CONFIGS: tuple[Rule, ...] = (
 )
 
 SECRETS: tuple[Rule, ...] = (
-    rule("secrets.*.name", NOT_YET, honoured("")),
-    *rules("secrets.*", "labels file environment content", NOT_YET, honoured("")),
-    rule("secrets.*.external", NOT_YET, _STORE, when=_IS_EXTERNAL, parts="name"),
-    rule("secrets.*.external", NOT_YET, honoured("")),
+    *rules("secrets.*", "name labels file environment"),
+    rule("secrets.*.content", honoured("what stands in the file is no secret")),
+    rule(
+        "secrets.*.external",
+        honoured("another stack has made it: the name is the full one, STACK_SECRET"),
+        _STORE,
+        when=_IS_EXTERNAL,
+        parts="name",
+    ),
+    rule("secrets.*.external"),
     *rules("secrets.*", "driver driver_opts", _OF_SWARM),
     rule("secrets.*.template_driver", _TEMPLATE),
 )

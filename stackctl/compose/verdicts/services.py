@@ -1,7 +1,7 @@
 """Verdicts for what a service is besides its container: its place among others, and `deploy`."""
 
-from stackctl.compose.verdicts.container import NOT_YET
 from stackctl.compose.verdicts.rules import (
+    HONOURED,
     emulated,
     honoured,
     refused,
@@ -22,26 +22,31 @@ _OWN_ADDRESS = refused(
 
 NETWORKS = (
     *rules(f"{_SERVICE}.networks.*", "aliases"),
-    *rules(f"{_SERVICE}.networks.*", "ipv4_address ipv6_address", _OWN_ADDRESS, honoured("")),
-    *rules(f"{_SERVICE}.networks.*", "link_local_ips mac_address", _OWN_ADDRESS, honoured("")),
+    *rules(f"{_SERVICE}.networks.*", "ipv4_address ipv6_address", _OWN_ADDRESS, HONOURED),
+    *rules(f"{_SERVICE}.networks.*", "link_local_ips mac_address", _OWN_ADDRESS, HONOURED),
     *rules(
         f"{_SERVICE}.networks.*",
         "driver_opts priority gw_priority interface_name",
         refused("the agent connects tasks to their networks in its own way", "remove it"),
-        honoured(""),
+        HONOURED,
     ),
 )
 
 OBJECTS = (
     rule(f"{_SERVICE}.configs[]", parts="source target uid gid mode"),
-    rule(f"{_SERVICE}.secrets[]", NOT_YET, honoured(""), parts="source target uid gid mode"),
+    rule(
+        f"{_SERVICE}.secrets[]",
+        honoured("a file in memory, which leaves the node with the task"),
+        HONOURED,
+        parts="source target uid gid mode",
+    ),
 )
 
 TOGETHER = (
     rule(
         f"{_SERVICE}.depends_on",
         honoured("also across nodes; the tasks of a later update wait, too"),
-        honoured(""),
+        HONOURED,
         parts="*.condition *.required *.restart",
     ),
     rule(
@@ -55,7 +60,7 @@ TOGETHER = (
             "a container outside of the stack is on one node only",
             "put both on a network that is external to the stack",
         ),
-        honoured(""),
+        HONOURED,
     ),
     rule(
         f"{_SERVICE}.extends",
@@ -69,7 +74,7 @@ TOGETHER = (
     rule(
         f"{_SERVICE}.container_name",
         refused("a task is named STACK_SERVICE.SLOT", "remove it, and use the service's name"),
-        honoured(""),
+        HONOURED,
     ),
     rule(f"{_SERVICE}.attach", honoured("used by commands that show output; a deploy shows none")),
     rule(
@@ -79,25 +84,29 @@ TOGETHER = (
         watch[].initial_sync watch[].exec {" ".join(f"watch[].exec.{key}" for key in _HOOK.split())}
         """,
     ),
-    rule(f"{_SERVICE}.scale", NOT_YET, honoured("")),
+    rule(f"{_SERVICE}.scale", honoured("the same as deploy.replicas")),
     rule(f"{_SERVICE}.restart"),
     rule(
         f"{_SERVICE}.pre_start",
         refused(
-            "agents start one container for a task",
-            "make it a service with mode: replicated-job, and let this one depend on it",
+            "a task is one container",
+            "make it a service with deploy.mode: replicated-job, and wait for it in depends_on "
+            "with condition: service_completed_successfully",
         ),
-        honoured(""),
+        HONOURED,
         parts=f"[].image [].per_replica {' '.join(f'[].{key}' for key in _HOOK.split())}",
     ),
     *(
         rule(
             f"{_SERVICE}.{key}",
-            refused("agents run nothing inside of a task", "make it a part of the command"),
-            honoured(""),
+            refused("a task runs the command of its container and no other", fix),
+            HONOURED,
             parts=" ".join(f"[].{inner}" for inner in _HOOK.split()),
         )
-        for key in ("post_start", "pre_stop")
+        for key, fix in (
+            ("post_start", "run it from the container's own command"),
+            ("pre_stop", "let the program do it when it gets the stop signal"),
+        )
     ),
     rule(
         f"{_SERVICE}.provider",
@@ -126,7 +135,7 @@ DEPLOY = (
     rule(
         f"{_DEPLOY}.mode",
         honoured("a job runs once for each change of its tasks, and on `deploy --rerun`"),
-        honoured(""),
+        HONOURED,
         when=_JOB,
     ),
     rule(f"{_DEPLOY}.mode", local=emulated("global is one container: one host is all nodes")),
@@ -137,28 +146,28 @@ DEPLOY = (
     *rules(
         f"{_DEPLOY}.resources.reservations",
         "cpus",
-        honoured(""),
+        HONOURED,
         honoured("used in a cluster; one engine does not keep cores free"),
     ),
     *rules(f"{_DEPLOY}.resources.reservations", "memory"),
     rule(
         f"{_DEPLOY}.resources.reservations.generic_resources",
-        NOT_YET,
+        HONOURED,
         _IN_A_CLUSTER,
         parts="[].discrete_resource_spec [].discrete_resource_spec.kind "
         "[].discrete_resource_spec.value",
     ),
     rule(
         f"{_DEPLOY}.resources.reservations.devices",
-        NOT_YET,
-        honoured(""),
+        honoured("each node that runs a task must have it; a constraint can see to that"),
+        HONOURED,
         parts="[].capabilities [].count [].device_ids [].driver [].options",
     ),
     *rules(f"{_DEPLOY}.restart_policy", "condition max_attempts window"),
     rule(
         f"{_DEPLOY}.restart_policy.delay",
         honoured("without it, restarts back off from nothing, where Swarm waits five seconds"),
-        honoured(""),
+        HONOURED,
     ),
     *rules(f"{_DEPLOY}.placement", "constraints max_replicas_per_node", local=_IN_A_CLUSTER),
     rule(f"{_DEPLOY}.placement.preferences", local=_IN_A_CLUSTER, parts="[].spread"),

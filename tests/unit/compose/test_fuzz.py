@@ -69,8 +69,8 @@ services:
       update_config: {parallelism: 2, delay: 1s, max_failure_ratio: 0.1, failure_action: rollback}
       rollback_config: {order: stop-first}
 networks:
-  front: {driver: overlay, attachable: true, ipam: {config: [{subnet: 10.7.0.0/24}]}}
-  back: {internal: true, driver_opts: {encrypted: ""}}
+  front: {driver: overlay, attachable: false, ipam: {config: [{subnet: 10.7.0.0/24}]}}
+  back: {internal: true, driver_opts: {com.docker.network.driver.mtu: 1400}}
 volumes: {data: {driver: local, driver_opts: {o: bind, device: ./d}}}
 configs: {site: {content: "a $$ b"}, inline: {content: x, labels: [a]}}
 """
