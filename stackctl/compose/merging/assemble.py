@@ -26,6 +26,7 @@ from stackctl.compose.merging.includes import (
     Inclusion,
     Located,
     included_path,
+    is_elsewhere,
     read_include,
     with_inherited,
 )
@@ -141,9 +142,9 @@ class Assembly:
             for document in self._files.documents(file):
                 layer = self._with_variables(document, project)
                 if isinstance(layer, Mapping):
-                    layer = extending.applied(
-                        self._included_below(layer, inside), file, base=project.base
-                    )
+                    own = self._included_below(layer, inside)
+                    layer = extending.applied(own, file, base=project.base)
+                    self._joins = self._joins or layer is not own
                 root = self._settled(layer if root is None else self._over(root, layer))
         return root or broken(Position(files[0].shown, 1, 1))
 
@@ -255,6 +256,8 @@ class Assembly:
         self, project: Project, known: dict[str, Source | None], text: str, base: Path, place: Place
     ) -> Source | None:
         """The services of a file that is extended, merged, but not extended themselves yet."""
+        if is_elsewhere(text, place, self._log):
+            return None
         path = included_path(base, text, project.variables)
         file = compose_file(path, Path.cwd())
         if file.key not in known:

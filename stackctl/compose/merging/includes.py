@@ -66,6 +66,14 @@ def read_include(entry: Entry, log: ProblemLog) -> tuple[Inclusion, ...]:
     return tuple(inclusion for inclusion in found if inclusion is not None)
 
 
+def is_elsewhere(path: str, place: Place, log: ProblemLog) -> bool:
+    """Whether a file would have to be fetched, which is reported."""
+    if "://" not in path and not path.startswith(_REMOTE_PREFIXES):
+        return False
+    log.add(place, "files are not fetched from elsewhere", "keep a copy beside this file")
+    return True
+
+
 def included_path(base: Path, text: str, variables: Variables) -> Path:
     """A path in a file whose project has the folder `base`."""
     home = variables("HOME")
@@ -135,6 +143,9 @@ def _each(services: Node, key: str, change: Callable[[Node], Node]) -> Node:
 
 
 def _inclusion(item: Node, path: DocumentPath, log: ProblemLog) -> Inclusion | None:
+    if isinstance(item, SequenceNode):
+        log.add(Place(item.position, path), "must be a path or a mapping, not a list")
+        return None
     if not isinstance(item, Mapping):
         paths = _texts(item, path, log)
         return Inclusion(paths) if paths else None
@@ -163,9 +174,9 @@ def _texts(node: Node, path: DocumentPath, log: ProblemLog) -> tuple[Located, ..
         inner = (*path, index) if isinstance(node, SequenceNode) else path
         place = Place(item.position, inner)
         text = text_of(item)
-        if text and ("://" in text or text.startswith(_REMOTE_PREFIXES)):
-            log.add(place, "files are not fetched from elsewhere", "keep a copy beside this file")
-        elif text:
+        if text and is_elsewhere(text, place, log):
+            continue
+        if text:
             found.append(Located(text, place))
         elif not (isinstance(item, Scalar) and item.broken):
             log.add(place, f"must be a path, not {kind_of(item) if text is None else 'empty'}")
