@@ -22,12 +22,15 @@ def network(stack: StackFolder, settings: str) -> NetworkSpec:
         ("{external: false}", NetworkSpec(name="shop_n", labels=NAMESPACE)),
         ("{name: own.name}", NetworkSpec(name="own.name", labels=NAMESPACE)),
         (
-            "{internal: 'true', labels: {a: b}, driver_opts: {overlay.mtu: 1400}}",
+            (
+                "{internal: 'true', labels: {a: b},"
+                " driver_opts: {com.docker.network.driver.mtu: 1400}}"
+            ),
             NetworkSpec(
                 name="shop_n",
                 internal=True,
                 labels={"a": "b", **NAMESPACE},
-                driver_options={"overlay.mtu": "1400"},
+                driver_options={"com.docker.network.driver.mtu": "1400"},
             ),
         ),
         (
