@@ -38,6 +38,7 @@ ENTRIES: Mapping[str, Entry] = {
     "stack": Entry("stack", "Stacks: what was deployed from one Compose file."),
     "service": Entry("service", "Services: tasks of one kind, kept at the number wanted."),
     "node": Entry("node", "Nodes: the machines that run tasks."),
+    "secret": Entry("secret", "Secrets: files that only the tasks that use them may read."),
     "rebalance": Entry(
         "rebalance", "Move running tasks to better nodes, one at a time, or show what would move."
     ),

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 from stackctl.cli.render import details, templates
 from stackctl.cli.render.errors import render_error
 from stackctl.cli.session import Session
+from stackctl.client.content_views import ContentView
 from stackctl.client.failures import NoSuchName
 from stackctl.client.views import NodeView, ServiceDetail
 from stackctl.errors import InputError
@@ -40,6 +41,15 @@ def inspect_nodes(session: Session, references: Sequence[str], options: InspectO
         return session.client.node(reference)
 
     return _inspect(session, references or ("self",), options, fetch, details.render_node)
+
+
+def inspect_secrets(session: Session, references: Sequence[str], options: InspectOptions) -> int:
+    """Secrets, but for what they say; exit code 1 when one is unknown."""
+
+    def fetch(reference: str) -> ContentView:
+        return session.client.content("secrets", reference)
+
+    return _inspect(session, references, options, fetch, render=str)
 
 
 def inspect_cluster(session: Session, options: InspectOptions) -> int:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from stackctl.cli import config, deploy, options, removing
-from stackctl.cli.listings import service_lists, stack_lists, task_lists
+from stackctl.cli.listings import content_lists, service_lists, stack_lists, task_lists
 
 app = typer.Typer(
     name="stack",
@@ -77,6 +77,42 @@ def list_services(
     """List the services of a stack."""
     chosen = options.list_options(filters=filters, layout=layout, is_quiet=quiet)
     return service_lists.list_services_of_stack(options.session_of(context), (stack,), chosen)
+
+
+@app.command(
+    name="configs",
+    epilog="\b\nExamples:\n  stackctl stack configs shop\n"
+    "  stackctl stack configs --filter service=shop_web shop",
+)
+def list_configs(
+    context: typer.Context,
+    *,
+    stack: StackName,
+    filters: options.Filters = None,
+    layout: options.Layout = "",
+    quiet: options.Quiet = False,
+) -> int:
+    """List the configs of a stack, a line for each content that a service has or may return to."""
+    chosen = options.list_options(filters=filters, layout=layout, is_quiet=quiet)
+    return content_lists.list_configs_of_stack(options.session_of(context), (stack,), chosen)
+
+
+@app.command(
+    name="secrets",
+    epilog="\b\nExamples:\n  stackctl stack secrets shop\n"
+    "  stackctl stack secrets --format json shop",
+)
+def list_secrets(
+    context: typer.Context,
+    *,
+    stack: StackName,
+    filters: options.Filters = None,
+    layout: options.Layout = "",
+    quiet: options.Quiet = False,
+) -> int:
+    """List the secrets of a stack, a line for each content that a service has or may return to."""
+    chosen = options.list_options(filters=filters, layout=layout, is_quiet=quiet)
+    return content_lists.list_secrets_of_stack(options.session_of(context), (stack,), chosen)
 
 
 @app.command(

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
-from stackctl.client import failures, transport, views
+from stackctl.client import content_views, failures, transport, views
 from stackctl.errors import ClusterUnavailable
 
 if TYPE_CHECKING:
@@ -156,6 +156,16 @@ class Client:
             views.complete_network(found)
             for found in self._json("GET", "/v1/networks", query=query)
         ]
+
+    def contents(self, collection: str, *, stack: str = "") -> list[content_views.ContentView]:
+        """All "configs" or "secrets", or those of a stack: one for each content."""
+        query = {"stack": stack} if stack else {}
+        found = self._json("GET", f"/v1/{collection}", query=query)
+        return [content_views.complete_content(content) for content in found]
+
+    def content(self, collection: str, reference: str) -> content_views.ContentView:
+        """One of "configs" or "secrets", by name, id, or unique start of its id."""
+        return content_views.complete_content(self._json("GET", _path(collection, reference)))
 
     def logs(
         self,

@@ -92,7 +92,7 @@ class Change(Model, frozen=True, kw_only=True):
     """One thing that a deploy changed (or would change), with the reason in words."""
 
     action: str  # create | update | remove | unchanged
-    kind: str  # service | network | config
+    kind: str  # service | network | config | secret
     name: str
     cause: str = ""
 
@@ -325,6 +325,23 @@ class NetworkView(Model, frozen=True, kw_only=True):
     stack: str
     subnet: str
     vni: int
+    removing: bool = False
+
+
+class ContentView(Model, frozen=True, kw_only=True):
+    """One content of a config or secret. What it says is in no answer."""
+
+    id: str
+    kind: str  # config | secret
+    name: str
+    stack: str
+    number: int  # counts the contents of this name
+    digest: str  # how it begins; equal for equal contents of a name; of a secret keyed
+    is_current: bool  # what its name means now
+    used_by: tuple[str, ...] = ()  # services whose current revision mounts it
+    kept_for: tuple[str, ...] = ()  # services that mount it in another revision only
+    labels: Mapping[str, str] = {}
+    created_at: float = 0
     removing: bool = False
 
 

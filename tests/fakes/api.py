@@ -164,6 +164,22 @@ def _networks(cluster: FakeCluster, question: Question) -> list[api.NetworkView]
     return [network for network in cluster.networks.values() if stack in {"", network.stack}]
 
 
+def _contents(kind: str) -> Handler:
+    def answer(cluster: FakeCluster, question: Question) -> list[api.ContentView]:
+        stack = question.query.get("stack", "")
+        found = [item for item in cluster.contents if stack in {"", item.stack}]
+        return [item for item in found if item.kind == kind]
+
+    return answer
+
+
+def _secret(cluster: FakeCluster, question: Question) -> api.ContentView:
+    secrets = {item.name: item for item in cluster.contents if item.kind == "secret"}
+    if question.reference not in secrets:
+        raise UnknownName("secret", question.reference, known=secrets)
+    return secrets[question.reference]
+
+
 def _put_stack(cluster: FakeCluster, question: Question) -> api.DeployResult:
     spec = codec.from_json(question.body, specs.StackSpec)
     return cluster.put_stack(spec, prune=question.query.get("prune") == "1")
@@ -224,6 +240,9 @@ ROUTES: dict[tuple[str, str], Handler] = {
     ("GET", "/v1/services/*/logs"): _logs,
     ("GET", "/v1/tasks"): _tasks,
     ("GET", "/v1/networks"): _networks,
+    ("GET", "/v1/configs"): _contents("config"),
+    ("GET", "/v1/secrets"): _contents("secret"),
+    ("GET", "/v1/secrets/*"): _secret,
 }
 
 

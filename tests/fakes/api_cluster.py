@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from stackctl.errors import Conflict, InputError, UnknownName
 from stackctl.model import specs
 from stackctl.wire import api
+from tests.fakes import api_contents
 
 Fate = Literal["runs", "crashes", "rejected", "waits", "completes"]
 
@@ -61,6 +62,7 @@ class FakeCluster:
         self.stacks: dict[str, api.StackView] = {}
         self.services: dict[str, FakeService] = {}
         self.networks: dict[str, api.NetworkView] = {}
+        self.contents: list[api.ContentView] = []
         self.tasks: list[api.TaskView] = []
         self._numbers = count(1)
 
@@ -89,6 +91,8 @@ class FakeCluster:
         """Deploys, as a manager does."""
         self.index += 1
         changes = [self._put_network(spec.name, network) for network in spec.networks]
+        self.contents, of_contents = api_contents.deployed(self.contents, spec)
+        changes += of_contents
         changes += [self._put_service(spec.name, service) for service in spec.services]
         if prune:
             kept = {service.name for service in spec.services}

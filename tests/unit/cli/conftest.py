@@ -47,10 +47,18 @@ def run(environment: dict[str, str], capsys: pytest.CaptureFixture[str]) -> Run:
 
 @pytest.fixture
 def shop(cluster: FakeCluster) -> FakeCluster:
-    """The cluster with the stack `shop` running: two web tasks, one db task."""
+    """The cluster with the stack `shop` running: two web tasks with a config and a secret, one db
+    task.
+    """
     services = (service_spec("shop_web"), service_spec("shop_db", image="db:1", replicas=1))
     networks = (specs.NetworkSpec(name="shop_default"),)
-    spec = specs.StackSpec(name="shop", services=services, networks=networks)
+    spec = specs.StackSpec(
+        name="shop",
+        services=services,
+        networks=networks,
+        configs=(specs.ConfigSpec(name="shop_motd", content=b"hello"),),
+        secrets=(specs.SecretSpec(name="shop_key", content=b"hush"),),
+    )
     cluster.put_stack(spec, prune=False)
     cluster.settle()
     return cluster

@@ -8,7 +8,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import msgspec
 import pytest
 
-from stackctl.client import views
+from stackctl.client import content_views, views
 from stackctl.wire import api
 
 NAMES = [
@@ -28,9 +28,13 @@ NAMES = [
     "TaskMove",
     "RebalanceView",
     "NetworkView",
+    "ContentView",
     "LogLine",
     "ChangesView",
 ]
+
+VIEWS = {**vars(views), **vars(content_views)}
+DEFAULTS = {**views.DEFAULTS, **content_views.DEFAULTS}
 
 
 def as_json(hint: Any) -> Any:
@@ -54,7 +58,7 @@ def as_json(hint: Any) -> Any:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_view_has_the_fields_and_types_of_its_struct(name: str) -> None:
-    struct, view = getattr(api, name), getattr(views, name)
+    struct, view = getattr(api, name), VIEWS[name]
     theirs = {field: as_json(hint) for field, hint in get_type_hints(struct).items()}
     ours = {field: as_json(hint) for field, hint in get_type_hints(view).items()}
     assert ours == theirs
@@ -68,7 +72,7 @@ def test_a_view_has_the_defaults_of_its_struct(name: str) -> None:
             defaults[field.name] = msgspec.to_builtins(field.default)
         elif field.default_factory is not msgspec.NODEFAULT:
             defaults[field.name] = msgspec.to_builtins(field.default_factory())
-    ours = dict(views.DEFAULTS[getattr(views, name)])
+    ours = dict(DEFAULTS[VIEWS[name]])
     assert ours == {field: _as_json(value) for field, value in defaults.items()}
 
 

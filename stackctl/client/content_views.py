@@ -1,0 +1,40 @@
+"""The API's answers about configs and secrets, as `views` has all others."""
+
+from collections.abc import Mapping
+from typing import TypedDict, cast
+
+from stackctl.client.views import Answer
+
+
+class ContentView(TypedDict):
+    """One content of a config or secret."""
+
+    id: str
+    kind: str
+    name: str
+    stack: str
+    number: int
+    digest: str
+    is_current: bool
+    used_by: list[str]
+    kept_for: list[str]
+    labels: dict[str, str]
+    created_at: float
+    removing: bool
+
+
+# Mutable defaults are shared between answers; nobody changes an answer.
+DEFAULTS: Mapping[type, Answer] = {
+    ContentView: {
+        "used_by": [],
+        "kept_for": [],
+        "labels": {},
+        "created_at": 0,
+        "removing": False,
+    },
+}
+
+
+def complete_content(answer: Answer) -> ContentView:
+    """A content with every field."""
+    return cast("ContentView", {**DEFAULTS[ContentView], **answer})
