@@ -15,10 +15,19 @@ from stackctl.compose.verdicts.rules import (
 )
 
 _MTU_OPTION = "com.docker.network.driver.mtu"
+_ENCRYPTED_OPTION = "encrypted"
 
 
-def _names(node: tree.Node) -> set[str]:
-    return set(node.entries) if isinstance(node, tree.Mapping) else set()
+def _asks_for_encryption(node: tree.Node) -> bool:
+    entry = node.entries.get(_ENCRYPTED_OPTION) if isinstance(node, tree.Mapping) else None
+    if entry is None or not isinstance(entry.value, tree.Scalar):
+        return False
+    return entry.value.text.lower() not in ("false", "0")
+
+
+def _has_other_options(node: tree.Node) -> bool:
+    names = set(node.entries) if isinstance(node, tree.Mapping) else set()
+    return bool(names - {_MTU_OPTION, _ENCRYPTED_OPTION})
 
 
 _IS_EXTERNAL = When(
@@ -78,15 +87,13 @@ NETWORKS: tuple[Rule, ...] = (
         "networks.*.driver_opts",
         refused("overlay traffic is not encrypted", "remove it, or keep this traffic on one node"),
         HONOURED,
-        when=When("with encrypted", lambda node: "encrypted" in _names(node)),
+        when=When("with encrypted", _asks_for_encryption),
     ),
     rule(
         "networks.*.driver_opts",
         refused(f"an overlay has no options but {_MTU_OPTION}", "remove the others"),
         HONOURED,
-        when=When(
-            f"with others than {_MTU_OPTION}", lambda node: bool(_names(node) - {_MTU_OPTION})
-        ),
+        when=When(f"with others than {_MTU_OPTION}", _has_other_options),
     ),
     rule("networks.*.driver_opts"),
     rule(
