@@ -120,7 +120,7 @@ def _check_unused(
     for (kind, name), names in sorted(users.items()):
         raise conflict(
             f"{kind} {name} of stack {stack_name} is used by {_listed(names)}",
-            hint="remove or change them first",
+            hint=f"remove or change {'it' if len(names) == 1 else 'them'} first",
         )
 
 

@@ -8,7 +8,7 @@
 `after=db:healthy` waits for another service (`started`, `healthy`, `completed`; `:restart` to be
 restarted with it, `:optional` where it need not be there). `run` says what the program does:
 `forever` (ends with 0 when asked to), `exit:CODE` at once, or `exit:CODE:SECONDS` after a while.
-Without networks of its own a stack gets the network `default`.
+`external=other_front` is a network of another stack. Without networks of its own a stack gets the network `default`.
 """
 
 from msgspec.structs import replace
@@ -62,6 +62,7 @@ def _service(stack: str, words: list[str], network: str) -> specs.ServiceSpec:
         key, _, value = word.partition("=")
         options.setdefault(key, []).append(value)
     networks = [f"{stack}_{value}" for value in options.pop("network", [])] or [network]
+    networks += options.pop("external", [])
     spec = specs.ServiceSpec(
         name=f"{stack}_{short_name}",
         task=specs.TaskSpec(
