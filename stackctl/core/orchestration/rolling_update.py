@@ -6,7 +6,8 @@ and watches beside it); `parallelism` slots are under way at a time, `delay_seco
 slot being done and the next one beginning.
 
 A slot has failed when one of its tasks of this revision ended by itself before it ran, or within
-`monitor_seconds` after. The action is taken when failed slots / all slots is strictly greater than
+`monitor_seconds` after, or found no node for `PLACEMENT_SECONDS_MAX` (in Swarm such an update waits
+for ever). The action is taken when failed slots / all slots is strictly greater than
 `max_failure_ratio`; a failed slot that is tolerated holds up nobody, it restarts by its own policy.
 A rollback returns to the previous spec with that spec's rollback policy, and touches only slots
 that have left it; a failing rollback pauses.
@@ -32,6 +33,8 @@ from stackctl.state.results import Rejection
 from stackctl.state.revisions import MOVING_STATES, PAUSED_STATES
 
 NEVER = math.inf
+PLACEMENT_SECONDS_MAX = 60.0
+ROLLED_BACK = "update rolled back"
 
 
 def policy_of(service: objects.Service) -> specs.UpdatePolicy:
@@ -87,7 +90,9 @@ def judge(
         return service
     policy = policy_of(service)
     failed = {
-        str(key) for key, slot in slots.items() if _has_failed(service, status, policy, slot)
+        str(key)
+        for key, slot in slots.items()
+        if _has_failed(decisions, service, status, policy, slot)
     } | set(status.failed_slots)
     is_global = service.spec.mode.is_global
     asked = len(slots) if is_global else service.spec.replicas
@@ -249,9 +254,17 @@ def _done_at(
 
 
 def _has_failed(
-    service: objects.Service, status: UpdateStatus, policy: specs.UpdatePolicy, slot: Slot
+    decisions: Decisions,
+    service: objects.Service,
+    status: UpdateStatus,
+    policy: specs.UpdatePolicy,
+    slot: Slot,
 ) -> bool:
-    return any(_failed_in_update(service, status, policy, task) for task in slot.tasks)
+    return any(
+        _failed_in_update(service, status, policy, task)
+        or _is_stuck(decisions, service, status, task)
+        for task in slot.tasks
+    )
 
 
 def _failed_in_update(
@@ -260,12 +273,27 @@ def _failed_in_update(
     policy: specs.UpdatePolicy,
     task: objects.Task,
 ) -> bool:
-    is_of_update = task.created_version >= status.started_version
-    if task.revision != service.revision or not is_of_update:
-        return False
-    if not ended_by_itself(task):
+    if not _is_of_update(service, status, task) or not ended_by_itself(task):
         return False
     return not task.running_at or task.status.at - task.running_at <= policy.monitor_seconds
+
+
+def _is_of_update(service: objects.Service, status: UpdateStatus, task: objects.Task) -> bool:
+    return task.revision == service.revision and task.created_version >= status.started_version
+
+
+def _is_stuck(
+    decisions: Decisions, service: objects.Service, status: UpdateStatus, task: objects.Task
+) -> bool:
+    """True for a task of the update that has waited for a node for too long."""
+    if not task.is_wanted or task.status.state >= TaskState.ASSIGNED:
+        return False
+    if not _is_of_update(service, status, task):
+        return False
+    due_at = task.created_at + PLACEMENT_SECONDS_MAX
+    if due_at > decisions.now:
+        decisions.wake(service.id, due_at)
+    return due_at <= decisions.now
 
 
 def _fail(
@@ -275,15 +303,7 @@ def _fail(
     policy: specs.UpdatePolicy,
     slots: Mapping[SlotKey, Slot],
 ) -> None:
-    task_ids = [
-        task.id
-        for slot in slots.values()
-        for task in slot.tasks
-        if _failed_in_update(service, status, policy, task)
-    ]
-    reason = "due to failure or early termination of task"
-    if task_ids:
-        reason = f"{reason} {task_ids[-1]}"
+    reason = _reason(decisions, service, status, policy, slots)
     if status.state == UpdateState.ROLLBACK_STARTED:
         paused = replace(
             status, state=UpdateState.ROLLBACK_PAUSED, message=f"rollback paused {reason}"
@@ -297,13 +317,32 @@ def _fail(
                 RollBackService(
                     service_id=service.id,
                     revision=service.revision,
-                    message=f"update rolled back {reason}",
+                    message=f"{ROLLED_BACK} {reason}",
                 )
             )
             return
         reason = f"{reason}; it cannot be rolled back: {obstacle}"
     paused = replace(status, state=UpdateState.PAUSED, message=f"update paused {reason}")
     _set(decisions, service, paused)
+
+
+def _reason(
+    decisions: Decisions,
+    service: objects.Service,
+    status: UpdateStatus,
+    policy: specs.UpdatePolicy,
+    slots: Mapping[SlotKey, Slot],
+) -> str:
+    """Swarm's words for a task that ended; for one without a node, what stands in its way."""
+    tasks = [task for slot in slots.values() for task in slot.tasks]
+    ended = [task for task in tasks if _failed_in_update(service, status, policy, task)]
+    if ended:
+        return f"due to failure or early termination of task {ended[-1].id}"
+    stuck = [task for task in tasks if _is_stuck(decisions, service, status, task)]
+    if stuck:
+        why = stuck[-1].status.error or "no node"
+        return f"because task {stuck[-1].id} waited {PLACEMENT_SECONDS_MAX:.0f} s for a node: {why}"
+    return "due to failure or early termination of task"
 
 
 def _obstacle(decisions: Decisions, service: objects.Service) -> str:
@@ -318,6 +357,9 @@ def _obstacle(decisions: Decisions, service: objects.Service) -> str:
 def _complete(decisions: Decisions, service: objects.Service, status: UpdateStatus) -> None:
     is_rollback = status.state == UpdateState.ROLLBACK_STARTED
     message = "rollback completed" if is_rollback else "update completed"
+    if is_rollback and status.message.startswith(ROLLED_BACK):
+        # Swarm forgets here why it rolled back, and perhaps nobody was there to read it before.
+        message = f"{message}; {status.message}"
     if status.failed_slots:
         message = f"{message}; {len(status.failed_slots)} of {status.slots} slots failed"
     _set(
