@@ -8,7 +8,8 @@
 `after=db:healthy` waits for another service (`started`, `healthy`, `completed`; `:restart` to be
 restarted with it, `:optional` where it need not be there). `run` says what the program does:
 `forever` (ends with 0 when asked to), `exit:CODE` at once, or `exit:CODE:SECONDS` after a while.
-`external=other_front` is a network of another stack. Without networks of its own a stack gets the network `default`.
+`external=other_front` is a network of another stack. Without networks of its own a stack gets the
+network `default`.
 """
 
 from msgspec.structs import replace
