@@ -123,6 +123,9 @@ def main() -> None:
                 docker=docker,
                 limit=limit,
             )
+            seconds = best_seconds([STACKCTL, "config", "-c", path], runs)
+            what = f"stackctl config, {services} services"
+            show(what, seconds, bare=bare, docker=docker, limit=None)
 
 
 if __name__ == "__main__":
