@@ -17,13 +17,15 @@ from stackctl.core.decisions import Decisions
 from stackctl.core.orchestration import dependencies, global_mode, jobs, reaper, replicated
 from stackctl.core.scheduling import schedule
 from stackctl.model import objects, specs
-from stackctl.state import contents
+from stackctl.model.task_state import TaskState
+from stackctl.state import contents, removal
 from stackctl.state.changes import (
     Change,
     DropConfig,
     DropNetwork,
     DropSecret,
     DropStack,
+    SetDesired,
 )
 from stackctl.state.cluster import ClusterState
 from stackctl.state.leftovers import is_content_unused, is_network_used
@@ -70,6 +72,8 @@ def run_round(
         service = draft.services[service_id]
         if not service.removing:
             _orchestrate(decisions, service)
+        else:
+            _go_on_removing(decisions, service)
         reaper.reap(decisions, draft.services[service_id])
     present = [draft.services[key] for key in looked_at if key in draft.services]
     moving.advance(decisions, present)
@@ -98,6 +102,15 @@ def _orchestrate(decisions: Decisions, service: objects.Service) -> None:
             jobs.reconcile_replicated(decisions, service)
         case specs.Mode.GLOBAL_JOB:
             jobs.reconcile_global(decisions, service)
+
+
+def _go_on_removing(decisions: Decisions, service: objects.Service) -> None:
+    """Ends tasks that another removed service needed until now."""
+    for task in removal.ending_tasks(decisions.draft, service):
+        cause = "what depends on it has ended"
+        decisions.do(SetDesired(task_id=task.id, desired_state=TaskState.REMOVE, cause=cause))
+    if any(task.is_wanted for task in decisions.tasks(service.id)):
+        decisions.holding.add(service.id)
 
 
 def _sweep(decisions: Decisions) -> None:

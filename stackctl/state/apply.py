@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from stackctl.model import objects
 from stackctl.model.task_state import TaskState, is_terminal
-from stackctl.state import commands, deploy, enacting, nodes, rebalancing
+from stackctl.state import commands, deploy, enacting, nodes, rebalancing, removal
 from stackctl.state.cluster import ClusterState, Draft
 from stackctl.state.events import Event
 from stackctl.state.results import Rejection, Result, conflict
@@ -58,7 +58,7 @@ def _perform(draft: Draft, command: commands.Command) -> Result:
             deploy.rollback_service(draft, command)
         case commands.RemoveService():
             service = deploy.find_service(draft, command.service_id)
-            deploy.mark_service_removed(draft, service, now=command.now, cause="service removed")
+            removal.mark_removed(draft, [service], now=command.now, cause="service removed")
         case commands.Rebalance():
             rebalancing.begin(draft, command)
         case commands.StopRebalance():

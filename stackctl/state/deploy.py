@@ -11,8 +11,7 @@ from msgspec.structs import replace
 
 from stackctl.model import objects, specs
 from stackctl.model.ids import derive_id
-from stackctl.model.task_state import TaskState
-from stackctl.state import admission, commands, contents, revisions, sharing, spec_checks
+from stackctl.state import admission, commands, contents, removal, revisions, sharing, spec_checks
 from stackctl.state.cluster import Draft
 from stackctl.state.results import conflict, unknown
 from stackctl.wire import api
@@ -53,9 +52,12 @@ def remove_stack(draft: Draft, command: commands.RemoveStack) -> None:
     if stack is None:
         raise unknown("stack", command.name)
     sharing.check_removal(draft, command.name)
-    for service in list(draft.services.values()):
-        if service.stack_name == command.name:
-            mark_service_removed(draft, service, now=command.now, cause="stack removed")
+    removal.mark_removed(
+        draft,
+        [service for service in draft.services.values() if service.stack_name == command.name],
+        now=command.now,
+        cause="stack removed",
+    )
     for network in list(draft.networks.values()):
         if network.stack_name == command.name:
             draft.put_network(replace(network, removing=True))
@@ -63,22 +65,6 @@ def remove_stack(draft: Draft, command: commands.RemoveStack) -> None:
         if content.stack_name == command.name:
             contents.mark_removed(draft, content)
     draft.put_stack(replace(stack, removing=True))
-
-
-def mark_service_removed(draft: Draft, service: objects.Service, *, now: float, cause: str) -> None:
-    """The service ends, and each of its tasks with it."""
-    draft.put_service(replace(service, removing=True))
-    for task in list(draft.tasks_of(service.id).values()):
-        if task.desired_state < TaskState.REMOVE:
-            draft.put_task(
-                replace(
-                    task,
-                    desired_state=TaskState.REMOVE,
-                    desired_at=now,
-                    desired_version=draft.index,
-                    end_cause=task.end_cause or cause,
-                )
-            )
 
 
 def scale_service(draft: Draft, command: commands.ScaleService) -> None:
@@ -283,12 +269,13 @@ def _prune(draft: Draft, command: commands.PutStack) -> list[api.Change]:
         *_prunable(spec.name, draft.configs.values(), {item.name for item in spec.configs}),
         *_prunable(spec.name, draft.secrets.values(), {item.name for item in spec.secrets}),
     ]
+    services = [held for held in pruned if isinstance(held, objects.Service)]
+    removal.mark_removed(draft, services, now=command.now, cause=PRUNED)
     changes: dict[tuple[str, str], api.Change] = {}
     for held in pruned:
         match held:
             case objects.Service():
                 kind = "service"
-                mark_service_removed(draft, held, now=command.now, cause=PRUNED)
             case objects.Network():
                 kind = "network"
                 draft.put_network(replace(held, removing=True))
