@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 from msgspec.structs import replace
 
+from stackctl.core.rest import NO_REST, Rest
 from stackctl.core.rounds import Round
 from stackctl.state.events import Event, Kind
 
@@ -26,6 +27,7 @@ class Agenda(msgspec.Struct, frozen=True, kw_only=True):
     draining: frozenset[str] = frozenset()
     holding: frozenset[str] = frozenset()
     full_round_at: float = 0
+    rest: Rest = NO_REST
 
     def with_events(self, events: Iterable[Event]) -> "Agenda":
         """Adds what the events touch. A node concerns everybody; so does what has no service."""
@@ -80,4 +82,5 @@ class Agenda(msgspec.Struct, frozen=True, kw_only=True):
             full_round_at=now + FULL_ROUND_PERIOD_SECONDS
             if self.everything
             else self.full_round_at,
+            rest=done.rest,
         )

@@ -15,6 +15,7 @@ from stackctl.core import endpoints, moving
 from stackctl.core.allocation import allocate
 from stackctl.core.decisions import Decisions
 from stackctl.core.orchestration import dependencies, global_mode, jobs, reaper, replicated
+from stackctl.core.rest import NO_REST, Rest, after_round, restless
 from stackctl.core.scheduling import schedule
 from stackctl.model import objects, specs
 from stackctl.model.task_state import TaskState
@@ -49,6 +50,7 @@ class Round(msgspec.Struct, frozen=True):
     draining: frozenset[str]
     looked_at: frozenset[str]
     holding: frozenset[str] = frozenset()
+    rest: Rest = NO_REST
 
 
 def run_round(
@@ -58,15 +60,16 @@ def run_round(
     new_id: Callable[[], str],
     acknowledged: Mapping[str, int],
     service_ids: Iterable[str] | None = None,
+    rest: Rest = NO_REST,
 ) -> Round:
     """Decides everything that is due for the given services, or for all of them (None).
 
     `new_id` must return a fresh random id at each call; `acknowledged` is, by node id, the newest
-    log index whose network part is in force on that node.
+    log index whose network part is in force on that node. `rest` is what the last round gave back.
     """
     decisions = Decisions(state, now=now, new_id=new_id, acknowledged=acknowledged)
     draft = decisions.draft
-    chosen = sorted(state.services if service_ids is None else service_ids)
+    chosen = sorted(restless(state, rest) if service_ids is None else service_ids)
     looked_at = [service_id for service_id in chosen if service_id in draft.services]
     for service_id in looked_at:
         service = draft.services[service_id]
@@ -79,15 +82,18 @@ def run_round(
     moving.advance(decisions, present)
     allocate.allocate(decisions, present)
     schedule.schedule(decisions)
-    allocate.allocate_gateways(decisions)
+    rest = allocate.allocate_gateways(decisions, rest)
     endpoints.release_tasks(decisions, present)
     _sweep(decisions)
+    if service_ids is None:
+        rest = after_round(decisions, rest, looked_at)
     return Round(
         changes=tuple(decisions.changes),
         wakes=decisions.wakes,
         draining=frozenset(decisions.draining),
         holding=frozenset(decisions.holding),
         looked_at=frozenset(chosen),
+        rest=rest,
     )
 
 

@@ -155,6 +155,7 @@ class LeaderLoop:
             new_id=clocks.new_id,
             acknowledged=self._liveness.acknowledged,
             service_ids=service_ids,
+            rest=agenda.rest,
         )
         for start in range(0, len(done.changes), CHANGES_PER_ENTRY_MAX):
             part = done.changes[start : start + CHANGES_PER_ENTRY_MAX]

@@ -280,6 +280,7 @@ class SimulatedManagers:
             new_id=lambda: f"t{next(self._numbers)}",
             acknowledged=self.liveness.acknowledged,
             service_ids=None if agenda.everything else agenda.services,
+            rest=agenda.rest,
         )
         self._is_round_under_way = True
         size = self._machinery.changes_per_entry

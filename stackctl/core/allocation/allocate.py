@@ -10,7 +10,7 @@ from stackctl.core.allocation import subnets
 from stackctl.core.allocation.addresses import AddressPools
 from stackctl.core.allocation.ports import settle_ports
 from stackctl.core.decisions import Decisions
-from stackctl.core.endpoints import ingress_network_id
+from stackctl.core.rest import Rest, networks_needed
 from stackctl.model import objects, specs
 from stackctl.model.task_state import TaskState
 from stackctl.state.changes import AllocateTask, ExplainTask, SetEndpoint, SetGateway
@@ -37,14 +37,14 @@ def _new_tasks(decisions: Decisions) -> list[objects.Task]:
     )
 
 
-def allocate_gateways(decisions: Decisions) -> None:
+def allocate_gateways(decisions: Decisions, rest: Rest) -> Rest:
     """Gives each node its own address on the networks it needs, and takes the others back.
 
     A node needs a network when a task on it is attached, or when the network carries ingress
-    traffic, which any node may receive.
+    traffic, which any node may receive. Returns what there is to remember of it.
     """
     pools = AddressPools(decisions)
-    needed = _nodes_by_network(decisions)
+    needed, rest = networks_needed(decisions, rest)
     for network in sorted(decisions.draft.networks.values(), key=lambda item: item.name):
         if not network.subnet:
             continue
@@ -56,6 +56,7 @@ def allocate_gateways(decisions: Decisions) -> None:
         for node_id in sorted(set(network.gateways) - nodes):
             decisions.do(SetGateway(network_id=network.id, node_id=node_id, address=""))
     pools.store_cursors()
+    return rest
 
 
 def networks_of(decisions: Decisions, spec: specs.TaskSpec) -> list[objects.Network]:
@@ -143,19 +144,3 @@ def _obstacle(
         if not pools.of(network).has_room_for_task or _lacks_vip(service, [network]):
             return pools.of(network).describe_full()
     return ""
-
-
-def _nodes_by_network(decisions: Decisions) -> dict[str, set[str]]:
-    draft = decisions.draft
-    needed: dict[str, set[str]] = {}
-    everywhere = set(draft.nodes)
-    for service in draft.services.values():
-        network_id = ingress_network_id(draft, service)
-        if network_id and not service.removing:
-            needed.setdefault(network_id, set()).update(everywhere)
-    for node_id in everywhere:
-        for task in draft.tasks_on(node_id).values():
-            if not task.has_ended:
-                for network_id in task.addresses:
-                    needed.setdefault(network_id, set()).add(node_id)
-    return needed

@@ -5,10 +5,12 @@ report what it was asked to do.
 """
 
 import itertools
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from msgspec.structs import replace
 
+from stackctl.core.rest import NO_REST
 from stackctl.core.rounds import Round, run_round
 from stackctl.model import objects, specs
 from stackctl.model.objects import NodeRole
@@ -65,6 +67,7 @@ class Bench:
         self.term = 1
         self.acknowledged: dict[str, int] = {}
         self.last_round: Round | None = None
+        self.rest = NO_REST
         self._numbers = itertools.count(1)
         self.submit(
             commands.InitCluster(
@@ -177,13 +180,23 @@ class Bench:
     # -- rounds ------------------------------------------------------------------------------
 
     def round(self, *, apply_it: bool = True) -> Round:
-        """One round over everything."""
+        """One round over everything; what rests is passed over, and would have stayed as it is."""
         done = run_round(
             self.state,
             now=self.now,
             new_id=lambda: f"t{next(self._numbers)}",
             acknowledged=self.acknowledged,
+            rest=self.rest,
         )
+        others = itertools.count(1)
+        whole = run_round(
+            self.state,
+            now=self.now,
+            new_id=lambda: f"w{next(others)}",
+            acknowledged=self.acknowledged,
+        )
+        assert Counter(map(type, done.changes)) == Counter(map(type, whole.changes))
+        self.rest = done.rest
         self.last_round = done
         if done.changes and apply_it:
             self.apply_round(done)
