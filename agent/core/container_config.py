@@ -166,6 +166,11 @@ def _host_config(task: TaskAssignment, place: ContainerPlace, places: Mapping[st
     container = task.spec.container
     limits = task.spec.limits
     mounts, binds = _mounts(container, place, places)
+    tmpfs = {
+        templates.expand(mount.target, places): _tmpfs_options(mount)
+        for mount in container.mounts
+        if mount.tmpfs_options
+    }
     network_mode = container.network_mode or NO_NETWORK
     config: Body = {
         "NetworkMode": place.networks[0].engine_name if place.networks else network_mode,
@@ -175,6 +180,7 @@ def _host_config(task: TaskAssignment, place: ContainerPlace, places: Mapping[st
     optional: Body = {
         "Mounts": mounts,
         "Binds": binds,
+        "Tmpfs": tmpfs,
         "NanoCpus": limits.nano_cpus,
         "Memory": limits.memory_bytes,
         "PidsLimit": limits.pids,
@@ -211,6 +217,8 @@ def _mounts(
     mounts: list[Body] = []
     binds: list[str] = []
     for mount in container.mounts:
+        if mount.tmpfs_options:
+            continue  # only a field of its own takes them
         source = templates.expand(mount.source, places)
         target = templates.expand(mount.target, places)
         if mount.kind is specs.MountKind.BIND and (mount.create_source or mount.selinux):
@@ -264,6 +272,16 @@ def _mount(mount: specs.Mount, source: str, target: str, api_version: tuple[int,
     if mount.kind is specs.MountKind.VOLUME:
         body["VolumeOptions"] = _volume_options(mount, api_version)
     return body
+
+
+def _tmpfs_options(mount: specs.Mount) -> str:
+    """The options of mount(8), which the engine's long form has no place for."""
+    options = ["ro"] if mount.read_only else []
+    if mount.tmpfs_size_bytes:
+        options.append(f"size={mount.tmpfs_size_bytes}")
+    if mount.tmpfs_mode:
+        options.append(f"mode={mount.tmpfs_mode:o}")
+    return ",".join((*options, *mount.tmpfs_options))
 
 
 def _bind_options(mount: specs.Mount, api_version: tuple[int, int]) -> Body:

@@ -140,6 +140,7 @@ class Mount(StrictModel, frozen=True, kw_only=True):
     volume_labels: Mapping[str, str] = {}
     tmpfs_size_bytes: int = 0
     tmpfs_mode: int = 0
+    tmpfs_options: tuple[str, ...] = ()  # of mount(8), beside size, mode and ro
 
 
 class ConfigReference(StrictModel, frozen=True, kw_only=True):

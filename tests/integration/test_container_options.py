@@ -18,7 +18,11 @@ from tests.eventually import eventually
 pytestmark = pytest.mark.integration
 
 CONTAINER: dict[str, Any] = {
-    "command": ("sh", "-c", "cat /proc/self/oom_score_adj; ls /dev/nothing; sleep 1000"),
+    "command": (
+        "sh",
+        "-c",
+        "cat /proc/self/oom_score_adj; ls /dev/nothing; stat -c %u /run; sleep 1000",
+    ),
     "cgroup": "host",
     "cpu_shares": 512,
     "cpu_quota": 50_000,
@@ -43,6 +47,12 @@ CONTAINER: dict[str, Any] = {
     "block_io": BlockIo(read_bytes=(DeviceRate(path="/dev/loop0", rate=1 << 20),)),
     "mounts": (
         specs.Mount(kind=specs.MountKind.BIND, source="/etc", target="/e", recursive="disabled"),
+        specs.Mount(
+            kind=specs.MountKind.TMPFS,
+            target="/run",
+            tmpfs_size_bytes=1 << 20,
+            tmpfs_options=("exec", "uid=1000"),
+        ),
     ),
 }
 
@@ -116,7 +126,7 @@ def test_the_engine_shows_every_option_it_was_given(
         assert {key: host[key] for key in expected} == expected
         assert shown["Config"]["Domainname"] == "example.org"
         assert shown["State"]["Status"] == "running"
-        printed = ["500", "/dev/nothing"]
+        printed = ["500", "/dev/nothing", "1000"]
         eventually(lambda: output(engine, container_id) == printed, timeout_seconds=20)
     finally:
         remove(engine, container_id)

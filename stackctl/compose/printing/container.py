@@ -17,6 +17,7 @@ from stackctl.model.specs import (
     ContainerSpec,
     Healthcheck,
     LogDriver,
+    Mount,
     MountKind,
     PortMode,
     PullPolicy,
@@ -101,8 +102,28 @@ def device_requests(requests: Sequence[DeviceRequest]) -> list[Plain]:
 
 
 def mounts(uses: Sequence[MountUse]) -> list[Plain]:
-    """Mounts in their long form."""
-    return [_mount(use) for use in uses]
+    """Mounts in their long form, up to the first one that `tmpfs` has to print."""
+    return [_mount(use) for use in uses[: _long_count(uses)]]
+
+
+def tmpfs(uses: Sequence[MountUse]) -> list[Plain]:
+    """The rest of the mounts: those after one whose options only the short form has."""
+    return [_tmpfs(use.mount) for use in uses[_long_count(uses) :]]
+
+
+def _long_count(uses: Sequence[MountUse]) -> int:
+    with_options = (number for number, use in enumerate(uses) if use.mount.tmpfs_options)
+    return next(with_options, len(uses))
+
+
+def _tmpfs(mount: Mount) -> str:
+    options = ["ro"] if mount.read_only else []
+    if mount.tmpfs_size_bytes:
+        options.append(f"size={mount.tmpfs_size_bytes}")
+    if mount.tmpfs_mode:
+        options.append(f"mode={mount.tmpfs_mode:o}")
+    written = ",".join((*options, *mount.tmpfs_options))
+    return f"{mount.target}:{written}" if written else mount.target
 
 
 def ports(uses: Sequence[PortUse]) -> list[Plain]:

@@ -7,7 +7,7 @@ from stackctl.compose.parts.attachments import FileUse, ModelUse, NetworkUse
 from stackctl.compose.parts.build import Build
 from stackctl.compose.parts.lifecycle import Develop, Hook, Provider, StartHook, WatchRule
 from stackctl.compose.parts.relations import Dependency, VolumesFrom
-from stackctl.compose.printing.container import container_keys, mounts, ports
+from stackctl.compose.printing.container import container_keys, mounts, ports, tmpfs
 from stackctl.compose.printing.deploy import deploy_keys
 from stackctl.compose.printing.values import extended, mode_text, pairs, section, ulimits
 from stackctl.compose.printing.yaml_text import Plain
@@ -27,6 +27,7 @@ def service_keys(service: Service) -> dict[str, Plain]:
             "expose": list(service.expose),
             "networks": _networks(service.networks),
             "volumes": mounts(service.mounts),
+            "tmpfs": tmpfs(service.mounts),
             "configs": _files(service.configs),
             "secrets": _files(service.secrets),
             "models": {use.key: _model_use(use) for use in service.models},

@@ -36,7 +36,14 @@ _ULIMITS = frozenset(_ULIMIT_NAMES.split())
 _SIGNALS = frozenset(_SIGNAL_NAMES.split())
 _REALTIME_SIGNAL = re.compile(r"RTMIN\+(?:[1-9]|1[0-5])|RTMAX-(?:[1-9]|1[0-4])")
 _SIGNAL_NUMBER_MAX = 64
-_SECURITY_OPTIONS = ("apparmor", "label", "no-new-privileges", "seccomp", "systempaths")
+_SECURITY_OPTIONS = (
+    "apparmor",
+    "label",
+    "no-new-privileges",
+    "seccomp",
+    "systempaths",
+    "writable-cgroups",
+)
 _SECCOMP_WORDS = ("unconfined", "builtin")
 _SECCOMP_BYTES_MAX = 1 << 20
 

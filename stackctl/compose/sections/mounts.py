@@ -40,6 +40,9 @@ RECURSIONS = ("enabled", "disabled", "writable", "readonly")
 SELINUX_LABELS = ("z", "Z")
 
 _SHORT_OPTIONS = ("ro", "rw", "nocopy", *PROPAGATIONS, *CONSISTENCIES, *SELINUX_LABELS)
+_TMPFS_FLAGS = ("exec", "suid", "dev", "noatime", "nodiratime", "relatime", "strictatime", "sync")
+_TMPFS_NUMBERS = ("uid", "gid", "nr_inodes", "nr_blocks")
+_COUNT_DIGITS_MAX = 10
 _NEEDS_SOURCE = {
     MountKind.BIND: ("a bind mount needs a source", "add source: and a folder of the node"),
     MountKind.IMAGE: ("an image mount needs a source", "add source: and the image's name"),
@@ -230,12 +233,21 @@ def _tmpfs(value: Value, written: str) -> MountUse:
             mount = msgspec.structs.replace(mount, tmpfs_mode=int(content, 8))
         elif option == "ro":
             mount = msgspec.structs.replace(mount, read_only=True)
+        elif option in _TMPFS_FLAGS or (name in _TMPFS_NUMBERS and _is_count(content)):
+            others = {*mount.tmpfs_options, option}
+            mount = msgspec.structs.replace(mount, tmpfs_options=tuple(sorted(others)))
         elif option not in TMPFS_DEFAULTS:
+            known = [*_TMPFS_FLAGS, *TMPFS_DEFAULTS, *(f"{number}=" for number in _TMPFS_NUMBERS)]
             value.problem(
-                f"option {shown(option)!r} of a tmpfs is not supported by deploy",
-                f"there are size=, mode=, ro, and {', '.join(TMPFS_DEFAULTS)}, which always hold",
+                f"unknown option {shown(option)!r} of a tmpfs",
+                value.reading.log.near(option, known)
+                or f"there are size=, mode=, ro, {', '.join(known)}",
             )
     return MountUse(mount, value.place)
+
+
+def _is_count(content: str) -> bool:
+    return content.isascii() and content.isdecimal() and len(content) <= _COUNT_DIGITS_MAX
 
 
 def _tmpfs_size(value: Value, content: str) -> int:

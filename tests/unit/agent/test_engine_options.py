@@ -72,6 +72,14 @@ OPTIONS: dict[str, Any] = {
     "mounts": (
         specs.Mount(kind=specs.MountKind.BIND, source="/srv", target="/srv", recursive="disabled"),
         specs.Mount(kind=specs.MountKind.BIND, source="/etc/a", target="/a", selinux="Z"),
+        specs.Mount(
+            kind=specs.MountKind.TMPFS,
+            target="/run",
+            read_only=True,
+            tmpfs_size_bytes=1 << 20,
+            tmpfs_mode=0o1777,
+            tmpfs_options=("exec", "uid=1000"),
+        ),
     ),
 }
 NEWER: dict[str, Any] = {

@@ -207,6 +207,10 @@ def test_mistakes(stack: StackFolder, written: str, message: str) -> None:
             [tmpfs("/run", tmpfs_size_bytes=64 << 20, tmpfs_mode=0o1777)],
         ),
         ('"/run:ro,noexec,nosuid,nodev"', [tmpfs("/run", read_only=True)]),
+        (
+            '"/run:exec,uid=1000,exec,size=1m"',
+            [tmpfs("/run", tmpfs_size_bytes=1 << 20, tmpfs_options=("exec", "uid=1000"))],
+        ),
     ],
 )
 def test_tmpfs(stack: StackFolder, written: str, expected: list[Mount]) -> None:
@@ -217,8 +221,9 @@ def test_tmpfs(stack: StackFolder, written: str, expected: list[Mount]) -> None:
     ("written", "message"),
     [
         ("run", "must be absolute"),
-        ('"/run:exec"', "option 'exec' of a tmpfs is not supported by deploy"),
-        ('"/run:uid=5"', "option 'uid=5'"),
+        ('"/run:exce"', "unknown option 'exce' of a tmpfs; did you mean exec?"),
+        ('"/run:uid=me"', "unknown option 'uid=me' of a tmpfs"),
+        ('"/run:sharp"', "unknown option 'sharp' of a tmpfs; there are size=, mode=, ro, exec"),
         ('"/run:mode=9"', "option 'mode=9'"),
         ('"/run:size=x"', "size 'x': not a size"),
         ("{a: b}", "must be text or a list of texts, not a mapping"),
