@@ -76,7 +76,7 @@ def is_elsewhere(path: str, place: Place, log: ProblemLog) -> bool:
 
 def included_path(base: Path, text: str, variables: Variables) -> Path:
     """A path in a file whose project has the folder `base`."""
-    home = variables("HOME")
+    home = variables.setting("HOME")
     if home and (text == "~" or text.startswith("~/")):
         text = home + text[1:]
     return Path(os.path.normpath(base / text))

@@ -41,7 +41,7 @@ def _path(text: str, prefix: str) -> str:
     if not text or text.startswith(("/", "~")):
         return text
     joined = posixpath.normpath(posixpath.join(prefix, text))
-    return joined if joined.startswith("..") else f"./{joined}"
+    return joined if joined in (".", "..") or joined.startswith("../") else f"./{joined}"
 
 
 def _context(text: str, prefix: str) -> str:
@@ -109,8 +109,13 @@ _IF: Mapping[str, Callable[[Node], bool]] = {
 }
 
 
+# Mappings with a path that is there also when it is not written.
+_IMPLIED: Mapping[str, tuple[str, str]] = {"services.*.build": ("context", ".")}
+
+
 class _Step(msgspec.Struct):
     rule: TextRule | None = None
+    implied: tuple[str, str] | None = None
     condition: Callable[[Node], bool] | None = None
     following: "dict[str, _Step]" = {}
 
@@ -132,6 +137,8 @@ def _first_step() -> _Step:
         step_of(pattern).rule = rule
     for pattern, condition in _IF.items():
         step_of(pattern).condition = condition
+    for pattern, implied in _IMPLIED.items():
+        step_of(pattern).implied = implied
     return first
 
 
@@ -147,6 +154,10 @@ def _rebased(node: Node, step: _Step | None, prefix: str) -> Node:
             )
             for entry in node
         }
+        if step.implied is not None and step.implied[0] not in entries:
+            key, text = step.implied
+            value = _text(Scalar(text, text, node.position), _path, prefix)
+            entries[key] = Entry(key, node.position, value)
         return MappingNode(entries, node.position, node.tag)
     if isinstance(node, Sequence):
         item_step = step.following.get("[]")

@@ -76,7 +76,7 @@ def explicit_name(request: LoadRequest, variables: Variables) -> str | None:
     """The name that the caller or the environment gives. Raises `InputError` when it is none."""
     name = request.stack_name
     if name is None:
-        name = variables(STACK_NAME_VARIABLE) or None
+        name = variables.setting(STACK_NAME_VARIABLE) or None
     complaint = stack_name_complaint(name) if name is not None else None
     if complaint:
         raise InputError(f"invalid stack name {name!r}: {complaint}")
@@ -93,7 +93,7 @@ def active_profiles(request: LoadRequest, variables: Variables) -> frozenset[str
     """The profiles that are on."""
     if request.profiles:
         return frozenset(request.profiles)
-    words = (variables(PROFILES_VARIABLE) or "").split(",")
+    words = (variables.setting(PROFILES_VARIABLE) or "").split(",")
     return frozenset(word.strip() for word in words if word.strip())
 
 
@@ -178,8 +178,8 @@ def _files(
 ) -> tuple[ComposeFile, ...]:
     paths: Sequence[str] = request.paths
     if not paths:
-        separator = variables(SEPARATOR_VARIABLE) or pathsep
-        paths = _words(variables(FILES_VARIABLE), separator)
+        separator = variables.setting(SEPARATOR_VARIABLE) or pathsep
+        paths = _words(variables.setting(FILES_VARIABLE), separator)
     if not paths:
         return _discovered(_start(request, here), here, log)
     return tuple(

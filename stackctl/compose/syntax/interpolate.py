@@ -19,14 +19,12 @@ class _Shared:
 
     def __init__(self) -> None:
         self.noted: set[str] = set()
+        self.used: dict[str, str | None] = {}
         self.length = 0
 
 
 class Variables:
-    """The variables of one load; the first mapping that has a name wins.
-
-    `used` are those that were looked up, with their values; None is one that is not set.
-    """
+    """The variables of one load; the first mapping that has a name wins."""
 
     def __init__(
         self,
@@ -39,7 +37,12 @@ class Variables:
         self._place = Place(Position(file, 1, 1), ())
         self._log = log
         self.shared = shared or _Shared()
-        self.used: dict[str, str | None] = {}
+        self._known: dict[str, str | None] = {}
+
+    @property
+    def used(self) -> Mapping[str, str | None]:
+        """The variables that were looked up; None is one that is not set."""
+        return self.shared.used
 
     def with_first(self, nearer: Mapping[str, str]) -> "Variables":
         """`nearer`, then these; what is noted once is noted once for both."""
@@ -54,11 +57,13 @@ class Variables:
 
     def __call__(self, name: str) -> str | None:
         """The value of a variable, None when it is not set."""
-        if name not in self.used:
-            self.used[name] = self._found(name)
-        return self.used[name]
+        if name not in self._known:
+            self._known[name] = self.setting(name)
+            self.shared.used.setdefault(name, self._known[name])
+        return self._known[name]
 
-    def _found(self, name: str) -> str | None:
+    def setting(self, name: str) -> str | None:
+        """The same for our own purposes: nothing that the files use."""
         for source in self._sources:
             if name in source:
                 return self._checked(name, source[name])
