@@ -183,7 +183,11 @@ class Convergence:
 
 
 def _is_stuck(progress: ServiceProgress) -> bool:
-    """Whether slots wait for a node (or for a task at all) and none is on its way up."""
+    """Whether slots wait for a node (or for a task at all) and none is on its way up. A service
+    that waits for another one is not: that one is judged itself.
+    """
+    if progress.is_held:
+        return False
     waiting = progress.count(WAITING_STATES)
     if progress.update not in UPDATE_MOVING:
         waiting += progress.count((MISSING, OUTDATED))

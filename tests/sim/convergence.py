@@ -155,7 +155,7 @@ def _slot_faults(world: World, service: objects.Service) -> list[str]:
         newest = slot.live[-1]
         is_old = now - newest.created_at > 60
         if newest.status.state < TaskState.ASSIGNED:
-            if not newest.status.error and is_old:
+            if not newest.status.error and is_old and not service.is_held:
                 faults.append(f"{where} waits without a reason")
             elif is_old and _fits_somewhere(world, service, newest):
                 faults.append(f"{where} waits although it fits: {newest.status.error}")

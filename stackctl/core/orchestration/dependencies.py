@@ -1,4 +1,5 @@
 """Start order: a revision's tasks are prepared, but none starts before what it depends on has come.
+(Tasks that reserve something are not even placed before: what they wait for may need the room.)
 
     started     one task of the dependency's current revision has been started
     healthy     every slot has a running task of that revision, which means healthy where there is a

@@ -12,7 +12,7 @@ from stackctl.core.scheduling import apart, capacity, filters, volumes
 from stackctl.core.scheduling.capacity import NodeRoom
 from stackctl.core.scheduling.ranking import Field, Placement
 from stackctl.core.scheduling.tally import Tally
-from stackctl.model import objects
+from stackctl.model import objects, specs
 from stackctl.model.task_state import TaskState
 from stackctl.state import revisions
 from stackctl.state.changes import AssignTask, ExplainTask
@@ -203,5 +203,21 @@ def _pending(draft: Draft) -> list[objects.Task]:
 def _every_pending(draft: Draft) -> Iterator[objects.Task]:
     for task_id in draft.unplaced():
         task = draft.task(task_id)
-        if task is not None and task.status.state == TaskState.PENDING:
+        if task is None or task.status.state != TaskState.PENDING:
+            continue
+        if not _waits_for_its_turn(draft.services[task.service_id], task):
             yield task
+
+
+def _waits_for_its_turn(service: objects.Service, task: objects.Task) -> bool:
+    """True for a task that may not start before another service, and that would keep room until
+    then which others need: perhaps what it waits for.
+    """
+    if not service.holds(task.revision):
+        return False
+    spec = service.task_specs.get(task.revision, service.spec.task)
+    return (
+        spec.reservations != specs.Resources()
+        or bool(spec.placement.exclude_services)
+        or bool(revisions.host_ports(service.spec))
+    )

@@ -1,5 +1,6 @@
 """Jobs and start order as people see them."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +9,8 @@ from stackctl.cli.render.details import render_service
 from stackctl.cli.render.progress import render_progress
 from stackctl.cli.render.services import service_rows
 from stackctl.client.progress import ServiceProgress
+from tests.command_line import Run
+from tests.fakes.api import FakeApi
 from tests.view_cases import service
 
 
@@ -59,3 +62,12 @@ def test_inspect_says_what_a_service_waits_for_and_how_often_it_was_restarted() 
     assert "shop_db: healthy, restarted with it" in lines
     assert "shop_cache: started, if it is there" in lines
     assert "Restarts: 4" in lines
+
+
+def test_a_deploy_may_ask_for_another_run_of_the_jobs(
+    run: Run, fake_api: FakeApi, tmp_path: Path
+) -> None:
+    file = tmp_path / "compose.yaml"
+    file.write_text("services: {web: {image: 'web:1'}}")
+    assert run("deploy", "--detach", "--rerun", "-c", str(file), "shop").code == 0
+    assert fake_api.requests[-1] == "PUT /v1/stacks/shop?prune=0&rerun=1"

@@ -97,3 +97,15 @@ def test_who_waits_shows_for_what_and_hides_no_crash_loop() -> None:
     assert verdict.progress[0].reason == "waiting for shop_db to be healthy"
     assert verdict.failure is not None
     assert verdict.failure.reason == "shop_db.1 failed 3 times"
+
+
+def test_who_waits_unplaced_is_not_stuck() -> None:
+    wait = _Wait("shop_web", "shop_load")
+    reason = "waiting for shop_load to complete"
+    web = service("shop_web", waiting_for=reason)
+    tasks = [
+        task("shop_web.1", state="pending", desired_state="ready", node="", error=reason),
+        _task(1, "running"),
+    ]
+    for now in (0, 100):
+        assert wait.at(now, [web, _job(completions=1)], tasks).failure is None

@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stackctl.core.agenda import Agenda
+from stackctl.core.rounds import Round
 from stackctl.model import specs
 from stackctl.model.objects import Availability
 from stackctl.model.specs import (
@@ -18,7 +20,8 @@ from stackctl.model.specs import (
 )
 from stackctl.model.task_state import TaskState
 from stackctl.state import queries
-from tests.unit.core.bench import Bench, service_spec
+from stackctl.state.events import Event, Kind
+from tests.unit.core.bench import NANO, Bench, service_spec
 
 STARTED, HEALTHY, COMPLETED = DependencyCondition
 ONCE = RestartPolicy(condition=RestartCondition.NONE)
@@ -305,6 +308,45 @@ def test_only_who_waits_is_looked_at_when_something_happens_to_another() -> None
     assert done.holding == {bench.service().id}
     bench.obey()
     assert bench.settle().holding == frozenset()
+
+
+def test_a_service_that_waits_is_due_whenever_another_one_changes() -> None:
+    done = Round(
+        changes=(),
+        wakes={},
+        draining=frozenset(),
+        looked_at=frozenset({"web", "db"}),
+        holding=frozenset({"web"}),
+    )
+    agenda = Agenda().after(done, now=0)
+    assert not agenda.is_due
+    agenda = agenda.with_events([Event(Kind.TASK, "t1", service_id="db")])
+    assert agenda.services == {"db", "web"}
+    nobody_waits = Round(
+        changes=(), wakes={}, draining=frozenset(), looked_at=frozenset({"web", "db"})
+    )
+    agenda = agenda.after(nobody_waits, now=0)
+    assert agenda.with_events([Event(Kind.TASK, "t1", service_id="db")]).services == {"db"}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"reservations": specs.Resources(nano_cpus=NANO)},
+        {"reservations": specs.Resources(memory_bytes=1)},
+        {"ports": (specs.PortSpec(target=80, published=8080, mode=specs.PortMode.HOST),)},
+        {"placement": specs.Placement(exclude_services=("shop_other",))},
+    ],
+)
+def test_what_would_keep_room_from_others_is_not_placed_before_its_turn(
+    fields: dict[str, Any],
+) -> None:
+    bench = Bench("n1")
+    bench.deploy(service_spec("shop_db"), service_spec(depends_on=_on(), **fields))
+    bench.settle()
+    assert bench.places() == [""]
+    bench.obey()
+    assert bench.places() == ["n1"]
 
 
 @settings(max_examples=60, deadline=None)
