@@ -162,18 +162,10 @@ def _task_faults(state: ClusterState) -> Iterator[str]:
             yield f"{where} starts before what its service depends on"
         if task.restarts < 0:
             yield f"{where} was restarted {task.restarts} times"
-        if service.removing and task.desired_state < TaskState.REMOVE:
-            has_started = task.status.state >= TaskState.STARTING
-            if not has_started or not _has_removed_users(state, service):
-                yield f"{where} stays although its service is removed"
-
-
-def _has_removed_users(state: ClusterState, service: objects.Service) -> bool:
-    """True when another removed service depends on it, and so may end first."""
-    return any(
-        other.removing and any(item.service == service.name for item in other.spec.depends_on)
-        for other in state.services.values()
-    )
+        # What has started may stay for a while: until what depends on it has ended, and a round.
+        has_started = task.status.state >= TaskState.STARTING
+        if service.removing and task.desired_state < TaskState.REMOVE and not has_started:
+            yield f"{where} stays although its service is removed"
 
 
 def _service_faults(state: ClusterState) -> Iterator[str]:
