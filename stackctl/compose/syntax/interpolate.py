@@ -6,7 +6,7 @@ set and has no default becomes empty text, with a note.
 
 from collections.abc import Mapping
 
-from stackctl.compose.problems import Path, Place, Position, ProblemLog, shown
+from stackctl.compose.problems import Place, Position, ProblemLog, shown
 from stackctl.compose.syntax import tree
 from stackctl.compose.syntax.template import TemplateError, substitute
 
@@ -87,7 +87,7 @@ class _TooLong(Exception):
 def interpolate(node: tree.Node, variables: Variables, log: ProblemLog) -> tree.Node:
     """The tree with the values of variables in place; what is wrong goes to `log`."""
     try:
-        return _Interpolation(variables, log).node(node, ())
+        return _Interpolation(variables, log).node(node)
     except _TooLong:
         return node
 
@@ -97,27 +97,45 @@ class _Interpolation:
         self._variables = variables
         self._log = log
         self._shared = variables.shared
+        self._path: list[str | int] = []  # of the node at hand
 
-    def node(self, node: tree.Node, path: Path) -> tree.Node:
+    def node(self, node: tree.Node) -> tree.Node:
+        """The node with values in place; where no variable is, it is the same node."""
         if isinstance(node, tree.Scalar):
-            return self._scalar(node, path)
-        if isinstance(node, tree.Sequence):
-            items = tuple(self.node(item, (*path, index)) for index, item in enumerate(node.items))
-            return tree.Sequence(items, node.position, node.tag)
-        entries = {
-            entry.key: tree.Entry(
-                entry.key, entry.key_position, self.node(entry.value, (*path, entry.key))
-            )
-            for entry in node
-        }
-        return tree.Mapping(entries, node.position, node.tag)
-
-    def _scalar(self, node: tree.Scalar, path: Path) -> tree.Scalar:
-        if not isinstance(node.value, str) or "$" not in node.value:
+            if isinstance(node.value, str) and "$" in node.value:
+                return self._scalar(node, node.value)
             return node
-        place = Place(node.position, path)
+        if isinstance(node, tree.Sequence):
+            return self._sequence(node)
+        return self._mapping(node)
+
+    def _sequence(self, node: tree.Sequence) -> tree.Sequence:
+        items: list[tree.Node] = []
+        changed = False
+        for index, item in enumerate(node.items):
+            self._path.append(index)
+            value = self.node(item)
+            self._path.pop()
+            changed = changed or value is not item
+            items.append(value)
+        return tree.Sequence(tuple(items), node.position, node.tag) if changed else node
+
+    def _mapping(self, node: tree.Mapping) -> tree.Mapping:
+        entries = dict(node.entries)
+        changed = False
+        for key, entry in node.entries.items():
+            self._path.append(key)
+            value = self.node(entry.value)
+            self._path.pop()
+            if value is not entry.value:
+                changed = True
+                entries[key] = tree.Entry(key, entry.key_position, value)
+        return tree.Mapping(entries, node.position, node.tag) if changed else node
+
+    def _scalar(self, node: tree.Scalar, text: str) -> tree.Scalar:
+        place = Place(node.position, tuple(self._path))
         try:
-            found = substitute(node.value, self._variables)
+            found = substitute(text, self._variables)
         except TemplateError as error:
             self._log.add(place, str(error), error.hint)
             return tree.broken(node.position)
