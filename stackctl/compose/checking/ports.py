@@ -68,6 +68,13 @@ def _check_one_host(document: Document, log: ProblemLog) -> None:
     for service, use in _published(document):
         if use.one_of is not None:
             continue
+        if service.deploy.replicas > 1 and not service.deploy.mode.is_global:
+            log.add(
+                use.place,
+                f"{service.deploy.replicas} replicas on one host cannot all publish port "
+                f"{use.spec.published}",
+                "publish a range of ports, or only the port of the container",
+            )
         holders = taken.setdefault((use.spec.published, use.spec.protocol), [])
         holder = next((each for each in holders if _share_address(each[1], use)), None)
         if holder is not None:

@@ -233,6 +233,16 @@ def test_ports_of_one_host_clash_by_address(
     )
 
 
+@pytest.mark.parametrize(("port", "may"), [("80:80", False), ("8080-8082:80", True), ("80", True)])
+def test_replicas_on_one_host_do_not_share_a_port(stack: StackFolder, port: str, may: bool) -> None:
+    text = _services(web=f"ports: ['{port}'], deploy: {{replicas: 3}}")
+    found = _problems(stack, text, Target.LOCAL)
+    assert [line.partition(": ")[2].partition(";")[0] for line in found] == (
+        [] if may else ["services.web.ports[0]: 3 replicas on one host cannot all publish port 80"]
+    )
+    assert _problems(stack, text, Target.CLUSTER) == []
+
+
 def test_subnets_overlap_within_a_network_and_between_networks(stack: StackFolder) -> None:
     text = """\
 networks:
