@@ -358,7 +358,9 @@ service_keys = with_some(
     stop_signal=st.sampled_from(("SIGUSR1", "9", "RTMIN+3")),
     storage_opt=mappings(words, texts),
     sysctls=mappings(words, words),
-    tmpfs=one_or_list(st.sampled_from(("/run", "/tmp:size=1m,mode=755,ro"))),
+    tmpfs=one_or_list(
+        st.sampled_from(("/run", "/tmp:size=1m,mode=755,ro", "/o:uid=5,ro,exec", "/p:noatime"))
+    ),
     tty=booleans,
     ulimits=st.sampled_from(({"nproc": 5}, {"nofile": {"soft": 1, "hard": -1}, "core": 0})),
     use_api_socket=booleans,
