@@ -80,11 +80,11 @@ VALUES = (
     ),
     Deviation(
         "unknown-tags",
-        "YAML tags that nobody knows",
-        "ignored",
-        "ignored",
-        "refused; `!reset` and `!override` are honoured",
-        "a tag that is ignored looks like one that works",
+        "YAML tags that nobody knows; `!reset` and `!override`",
+        "all ignored in silence",
+        "unknown ones ignored in silence",
+        "unknown ones noted; `!reset` and `!override` honoured, in a single file, too",
+        "nothing is ignored in silence",
     ),
     Deviation(
         "several-documents",
@@ -427,8 +427,8 @@ KEYS = (
     ),
     Deviation(
         "checked-early",
-        "values that no engine takes (`healthcheck.test` that begins with another word than CMD, "
-        "CMD-SHELL or NONE)",
+        "what no engine takes (a service without an image, a `healthcheck.test` that begins with "
+        "another word than CMD, CMD-SHELL or NONE)",
         "`config` lets them pass, the deploy stops half way",
         "the same at the start of containers",
         "refused with their place",

@@ -69,8 +69,11 @@ def corpus() -> tuple[bytes, ...]:
 
 @cache
 def parsed(number: int) -> Any:
-    """A file of the corpus as plain values."""
-    return yaml.safe_load(corpus()[number])
+    """A file of the corpus as plain values; None where that cannot be: with tags, for one."""
+    try:
+        return yaml.safe_load(corpus()[number])
+    except yaml.YAMLError:
+        return None
 
 
 def mutant(seed: int) -> Mutant:
@@ -86,7 +89,7 @@ def mutant(seed: int) -> Mutant:
         if dice.random() < 0.2:
             dice.choice(SHAPE_MUTATIONS)(value, dice)
         content = as_yaml(value, dice)
-    elif kind < SHAPE_ODDS:
+    elif kind < SHAPE_ODDS and parsed(number) is not None:
         value = copy.deepcopy(parsed(number))
         for _ in range(dice.choice(COUNTS)):
             dice.choice(SHAPE_MUTATIONS)(value, dice)

@@ -67,7 +67,7 @@ def key_paths(value: object, path: str = "") -> Iterator[str]:
 def test_every_key_of_the_format_is_asked_about() -> None:
     used: set[str] = set()
     for case in oracle.CASES:
-        if not oracle.recorded(case).refusal:
+        if not oracle.recorded(case).refusal and not case.startswith("odd_"):
             for path in oracle.files(case):
                 used |= set(key_paths(yaml.safe_load(path.read_text())))
     wanted = {f"{path}.{key}".lstrip(".") for path, keys in KEYS.items() for key in keys.split()}
