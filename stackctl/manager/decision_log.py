@@ -51,6 +51,10 @@ def describe(state: ClusterState, change: changes.Change) -> str:
             return f"{_service(state, change.service_id)}: {status.state.value}{message}"
         case changes.RollBackService():
             return f"{_service(state, change.service_id)}: rolled back: {change.message}"
+        case changes.HoldService():
+            return f"{_service(state, change.service_id)}: {change.reason}"
+        case changes.ClearService():
+            return f"{_service(state, change.service_id)}: may start, what it depends on has come"
         case changes.AllocateNetwork():
             network = state.networks.get(change.network_id)
             name = network.name if network is not None else change.network_id
