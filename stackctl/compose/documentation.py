@@ -50,7 +50,8 @@ def verdicts_document() -> str:
     """The content of docs/compose.md."""
     parts = [_VERDICTS_HEAD]
     for section in SECTIONS:
-        rows = ((_key(rule), _words(rule.cluster), _local_words(rule)) for rule in section.rules)
+        ordered = sorted(section.rules, key=lambda rule: rule.pattern)  # stable: rows stay in turn
+        rows = ((_key(rule), _words(rule.cluster), _local_words(rule)) for rule in ordered)
         parts.append(
             f"## {section.title}\n\n" + _table(("Key", "In a cluster", "On one host"), rows)
         )
@@ -78,6 +79,8 @@ def _key(rule: Rule) -> str:
 
 def _words(verdict: Verdict) -> str:
     kind = f"**{verdict.kind.value}**" if verdict.kind is Kind.REFUSED else verdict.kind.value
+    if verdict.firm:
+        kind += " (with `--lenient`, too)"
     text = ": ".join(filter(None, (kind, verdict.text)))
     return f"{text}; {verdict.fix}" if verdict.fix else text
 

@@ -152,9 +152,12 @@ PORTS = (
     ),
 )
 
-HEALTHCHECK = rules(
-    f"{_SERVICE}.healthcheck",
-    "test interval timeout retries start_period start_interval disable",
+HEALTHCHECK = (
+    *rules(f"{_SERVICE}.healthcheck", "test interval timeout retries start_period disable"),
+    rule(
+        f"{_SERVICE}.healthcheck.start_interval",
+        honoured("needs an engine with API 1.44; an older one keeps to interval from the start"),
+    ),
 )
 
 CONTAINER: tuple[Rule, ...] = (

@@ -67,14 +67,17 @@ def enforce(
     lenient: bool,
 ) -> tree.Node:
     """Make each refused key a problem; or, when `lenient`, a note, and leave it out of the tree."""
-    found = [each for each in judgements if each.verdict.kind is Kind.REFUSED]
-    for each in found:
+    left_out: list[Path] = []
+    for each in judgements:
+        if each.verdict.kind is not Kind.REFUSED:
+            continue
         problem = problem_of(each, target)
-        if lenient:
+        if lenient and not each.verdict.firm:
             log.note(problem.place, f"ignored, as it {problem.message}")
+            left_out.append(problem.place.path)
         else:
             log.add(*problem)
-    return pruned(root, (each.place.path for each in found)) if lenient else root
+    return pruned(root, left_out)
 
 
 def problem_of(judgement: Judgement, target: Target) -> Problem:

@@ -85,7 +85,11 @@ NETWORKS: tuple[Rule, ...] = (
     rule("networks.*.attachable"),
     rule(
         "networks.*.driver_opts",
-        refused("overlay traffic is not encrypted", "remove it, or keep this traffic on one node"),
+        refused(
+            "overlay traffic is not encrypted",
+            "remove it, or keep this traffic on one node",
+            firm=True,
+        ),
         HONOURED,
         when=When("with encrypted", _asks_for_encryption),
     ),

@@ -29,11 +29,15 @@ class Kind(StrEnum):
 
 
 class Verdict(NamedTuple):
-    """`text` is a remark (honoured), how it is done (emulated), or the reason (refused)."""
+    """`text` is a remark (honoured), how it is done (emulated), or the reason (refused).
+
+    A refusal is `firm` where leaving the key out would expose what it protects.
+    """
 
     kind: Kind
     text: str = ""
     fix: str = ""  # what to write instead; refused only
+    firm: bool = False
 
 
 class When(NamedTuple):
@@ -70,9 +74,9 @@ def emulated(how: str) -> Verdict:
     return Verdict(Kind.EMULATED, how)
 
 
-def refused(reason: str, fix: str) -> Verdict:
-    """Not done; `fix` says what to write instead."""
-    return Verdict(Kind.REFUSED, reason, fix)
+def refused(reason: str, fix: str, *, firm: bool = False) -> Verdict:
+    """Not done; `fix` says what to write instead. If `firm`, leniency does not help."""
+    return Verdict(Kind.REFUSED, reason, fix, firm)
 
 
 def rule(

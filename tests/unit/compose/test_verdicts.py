@@ -107,6 +107,16 @@ def test_leniently_it_is_a_note_and_the_rest_of_the_file_stays() -> None:
     assert len(ports.items) == 2
 
 
+def test_what_would_be_exposed_is_refused_leniently_too() -> None:
+    root = tree_of("networks: {front: {driver_opts: {encrypted: ''}}}")
+    log = ProblemLog()
+    judged = judge(root, Target.CLUSTER)
+    assert enforce(root, judged, log, target=Target.CLUSTER, lenient=True) == root
+    assert [problem.message for problem in log.problems()] == [
+        "cannot be honoured in a cluster: overlay traffic is not encrypted"
+    ]
+
+
 def test_one_host_shares_what_a_cluster_cannot() -> None:
     judged = judge(tree_of(REFUSED), Target.LOCAL)
     refused = [each.place.path for each in judged if each.verdict.kind is Kind.REFUSED]
