@@ -71,9 +71,10 @@ def corpus() -> tuple[bytes, ...]:
 def parsed(number: int) -> Any:
     """A file of the corpus as plain values; None where that cannot be: with tags, for one."""
     try:
-        return yaml.safe_load(corpus()[number])
+        value = yaml.safe_load(corpus()[number])
     except yaml.YAMLError:
         return None
+    return json.loads(json.dumps(value, default=str))  # dates become text
 
 
 def mutant(seed: int) -> Mutant:
