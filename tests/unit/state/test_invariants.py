@@ -27,6 +27,10 @@ DB = next(item for item in HEALTHY.services.values() if item.name == "shop_db")
 TASK = next(iter(HEALTHY.tasks_of(WEB.id).values()))
 OTHER = next(iter(HEALTHY.tasks_of(DB.id).values()))
 NETWORK = next(iter(HEALTHY.networks.values()))
+READY = objects.TaskStatus(state=TaskState.READY)
+ON_DB = (specs.Dependency(service="shop_db"),)
+JOB = replace(WEB.spec, mode=specs.Mode.REPLICATED_JOB)
+UPDATING = objects.UpdateStatus(state=objects.UpdateState.UPDATING, started_at=0)
 
 
 def _with(*changed: objects.Task | objects.Service | objects.Network) -> ClusterState:
@@ -73,7 +77,18 @@ def test_a_healthy_state_has_no_fault() -> None:
         ),
         (lambda: _with(replace(TASK, node_id="n9")), "on node n9, which is not there"),
         (lambda: _with(replace(TASK, released=True)), "is wanted, yet released"),
-        (lambda: _with(replace(WEB, removing=True)), "stays although its service is removed"),
+        (
+            lambda: _with(replace(WEB, removing=True), replace(TASK, status=READY)),
+            "stays although its service is removed",
+        ),
+        (
+            lambda: _with(replace(WEB, spec=replace(WEB.spec, depends_on=ON_DB))),
+            "starts before what its service depends on",
+        ),
+        (lambda: _with(replace(WEB, held_reason="waiting")), "may start, yet it says that it is"),
+        (lambda: _with(replace(WEB, cleared_revision=9)), "revision 9 may start and is not there"),
+        (lambda: _with(replace(WEB, spec=JOB, update_status=UPDATING)), "is in a rolling update"),
+        (lambda: _with(replace(TASK, restarts=-1)), "was restarted -1 times"),
         (lambda: _with(replace(WEB, task_specs={})), "the spec of its revision 1 is lost"),
         (
             lambda: _with(
