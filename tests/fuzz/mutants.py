@@ -112,7 +112,7 @@ def as_yaml(value: Any, dice: random.Random) -> bytes:
     depth = dice.choice([20, 60, 70, 500, 20_000])
     deep = "[" * depth + "]" * depth if dice.random() < 0.5 else "{a: " * depth + "}" * depth
     giant = dice.choice(["a", "a ", "9", "é", "$$", "${A}", "a:", "1s", "/a", "a."])
-    giant *= dice.choice([100, 10_000, 500_000]) // len(giant)
+    giant *= dice.choice([100, 10_000, 200_000]) // len(giant)
     if BOMB in text and not text.startswith("{"):
         text = BOMB_HEAD + text
     for mark, what in ((DEEP, deep), (GIANT, f'"{giant}"'), (BOMB, "*bomb8")):
