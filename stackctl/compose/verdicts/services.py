@@ -58,7 +58,7 @@ TOGETHER = (
         f"{_SERVICE}.external_links",
         refused(
             "a container outside of the stack is on one node only",
-            "put both on a network that is external to the stack",
+            "make it a service of a stack, and share a network that is external to one of them",
         ),
         HONOURED,
     ),

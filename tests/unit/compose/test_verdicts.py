@@ -4,7 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from stackctl.compose.printing.yaml_text import Plain, to_yaml
 from stackctl.compose.problems import ProblemLog
 from stackctl.compose.schema import compose_schema
 from stackctl.compose.syntax import tree
@@ -12,6 +15,7 @@ from stackctl.compose.syntax.yaml_tree import parse
 from stackctl.compose.verdicts.judge import enforce, judge, steps_of
 from stackctl.compose.verdicts.rules import Kind, Rule, Target
 from stackctl.compose.verdicts.table import RULES, keys_of
+from tests.unit.compose.compose_mappings import compose_files
 
 KEYS = frozenset(key for rule in RULES for key in keys_of(rule))
 
@@ -124,6 +128,24 @@ def test_one_host_shares_what_a_cluster_cannot() -> None:
         ("services", "web", "volumes", 1),
         ("volumes", "data", "x-cluster-spec"),
     ]
+
+
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+@given(compose_files, st.sampled_from(Target))
+def test_nothing_that_leniency_leaves_out_is_refused_again(mapping: Plain, target: Target) -> None:
+    root = tree_of(to_yaml(mapping))
+    judged = judge(root, target)
+    pruned = enforce(root, judged, ProblemLog(), target=target, lenient=True)
+    left = [each for each in judge(pruned, target) if each.verdict.kind is Kind.REFUSED]
+    assert all(each.verdict.firm for each in left)
+    honoured = [each.place for each in judged if each.verdict.kind is not Kind.REFUSED]
+    # Behind an item that is left out, the later ones of its list move up: places, not paths.
+    positions = [each.place.position for each in judge(pruned, target) if each not in left]
+    assert positions == [place.position for place in honoured]
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.pattern)
