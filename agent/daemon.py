@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from agent import settings as agent_settings
+from agent.core.generic_resources import parse_offers
 from agent.settings import Settings
-from stackctl.errors import StackctlError
+from stackctl.errors import InputError, StackctlError
 
 _MALLOPT_ARENAS_MAX = -8  # M_ARENA_MAX of malloc.h
 _ARENAS_MAX = 2
@@ -59,6 +60,13 @@ def parse_arguments(arguments: Sequence[str]) -> Settings:
         default=agent_settings.DEFAULT_ENGINE_URL,
         help="unix:///path of the Docker Engine (default %(default)s)",
     )
+    parser.add_argument(
+        "--generic-resource",
+        action="append",
+        default=[],
+        metavar="KIND=NUMBER|NAME",
+        help="what this node offers beside cpus and memory: SSD=2, or GPU=UUID1 for each piece",
+    )
     parser.add_argument("--vxlan-port", type=int, default=agent_settings.DEFAULT_VXLAN_PORT)
     parser.add_argument("--join-token", default="", help="become a member with this token")
     parser.add_argument(
@@ -71,6 +79,10 @@ def parse_arguments(arguments: Sequence[str]) -> Settings:
     parsed = parser.parse_args(arguments)
     if not parsed.engine.startswith("unix:///"):
         parser.error(f"--engine {parsed.engine}: only unix:///path is supported")
+    try:
+        generic = parse_offers(parsed.generic_resource)
+    except InputError as error:
+        parser.error(error.message)
     return Settings(
         state_dir=parsed.state_dir,
         run_dir=parsed.run_dir,
@@ -80,6 +92,7 @@ def parse_arguments(arguments: Sequence[str]) -> Settings:
         join_token=parsed.join_token,
         join_addresses=tuple(parsed.join),
         vxlan_port=parsed.vxlan_port,
+        generic=generic,
     )
 
 

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from agent.clock import Clock
+from agent.core.generic_resources import Offer
 from agent.drivers import dns_server, identity_files, node_routes, spare_memory
 from agent.drivers.config_files import ConfigFiles
 from agent.drivers.disk import AgentFolder
@@ -252,6 +253,8 @@ class Describer:
 
     def _look(self) -> NodeDescription:
         facts = self._engine.facts()
+        engine_offer = Offer(counts=facts.generic, names=facts.generic_named)
+        offer = self._settings.generic.over(engine_offer)
         return NodeDescription(
             hostname=self._settings.hostname,
             nano_cpus=facts.nano_cpus,
@@ -263,6 +266,8 @@ class Describer:
             data_address=self._settings.data_address,
             routes=node_routes.read_routes(without_prefixes=OWN_BRIDGES),
             agent_version=__version__,
+            generic=offer.counts,
+            generic_named=offer.names,
         )
 
 

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import msgspec
 
+from agent.core.generic_resources import Offer
+
 DEFAULT_STATE_DIR = Path("/var/lib/stackctl")
 DEFAULT_RUN_DIR = Path("/run/stackctl")
 DEFAULT_ENGINE_URL = "unix:///var/run/docker.sock"
@@ -31,6 +33,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     join_token: str = ""
     join_addresses: tuple[str, ...] = ()
     vxlan_port: int = DEFAULT_VXLAN_PORT
+    generic: Offer = Offer()
 
     @property
     def identity_dir(self) -> Path:

@@ -19,6 +19,7 @@ from collections.abc import Mapping
 
 from agent.core import observed, templates
 from agent.core.engine_options import Body, engine_options, too_old
+from agent.core.generic_resources import environment
 from stackctl.errors import PermanentFailure
 from stackctl.model import specs
 from stackctl.model.assignment import NetworkAssignment, TaskAssignment, mac_address
@@ -110,7 +111,10 @@ def container_body(task: TaskAssignment, place: ContainerPlace) -> Body:
     places = templates.places_of(task, node_id=place.node_id)
     body: Body = {
         "Image": container.image,
-        "Env": [_expand_value(variable, places) for variable in container.environment],
+        "Env": [
+            *(_expand_value(variable, places) for variable in container.environment),
+            *environment(task.spec.reservations.generic, task.generic_named),
+        ],
         "Labels": container_labels(task, place),
         "Tty": container.tty,
         "OpenStdin": container.stdin_open,

@@ -31,6 +31,8 @@ class EngineFacts(Model, frozen=True, kw_only=True):
     nano_cpus: int
     memory_bytes: int
     labels: Mapping[str, str] = {}
+    generic: Mapping[str, int] = {}  # generic resources by number
+    generic_named: Mapping[str, tuple[str, ...]] = {}
 
 
 class ContainerEvent(Model, frozen=True, kw_only=True):

@@ -86,6 +86,14 @@ def facts_from_info(body: Json, api_version: tuple[int, int]) -> EngineFacts:
     for label in body.get("Labels") or ():
         name, _, value = str(label).partition("=")
         labels[name] = value
+    counts: dict[str, int] = {}
+    names: dict[str, tuple[str, ...]] = {}
+    for resource in body.get("GenericResources") or ():
+        counted, named = resource.get("DiscreteResourceSpec"), resource.get("NamedResourceSpec")
+        if counted:
+            counts[counted["Kind"]] = counted["Value"]
+        if named:
+            names[named["Kind"]] = (*names.get(named["Kind"], ()), named["Value"])
     return EngineFacts(
         api_version=api_version,
         version=body.get("ServerVersion") or "",
@@ -94,6 +102,8 @@ def facts_from_info(body: Json, api_version: tuple[int, int]) -> EngineFacts:
         nano_cpus=(body.get("NCPU") or 0) * NANOSECONDS,
         memory_bytes=body.get("MemTotal") or 0,
         labels=labels,
+        generic=counts,
+        generic_named=names,
     )
 
 

@@ -63,6 +63,7 @@ def _task(state: ClusterState, task: objects.Task, hostname: str) -> assignment.
         addresses=task.addresses,
         ports=task.host_ports,
         node_hostname=hostname,
+        generic_named=task.generic_named,
     )
 
 

@@ -34,6 +34,7 @@ class TaskAssignment(Model, frozen=True, kw_only=True):
     addresses: Mapping[str, str] = {}  # network id -> address without prefix length
     ports: tuple[specs.PortSpec, ...] = ()  # host-mode ports of the task
     node_hostname: str = ""
+    generic_named: Mapping[str, tuple[str, ...]] = {}  # generic resources that are its own, by kind
 
 
 class NetworkAssignment(Model, frozen=True, kw_only=True):
