@@ -157,7 +157,7 @@ def _check_order(stack: specs.StackSpec) -> None:
 
 def _check_placement(service: specs.ServiceSpec) -> None:
     placement = service.task.placement
-    for text in placement.constraints:
+    for text in (*placement.constraints, *placement.prefer):
         try:
             constraints.parse(text)
         except ValueError as error:
@@ -165,6 +165,13 @@ def _check_placement(service: specs.ServiceSpec) -> None:
     for key in placement.spread:
         if key not in constraints.KEYS and not key.startswith(constraints.LABEL_PREFIXES):
             raise _refused(service.name, f"tasks cannot be spread over {key!r}")
+    for name in (*placement.exclude_services, *placement.avoid_services):
+        if name == service.name:
+            raise _refused(
+                service.name,
+                "it cannot be kept apart from itself",
+                hint="limit its tasks on one node: max_replicas_per_node",
+            )
     if placement.replicas_per_node_max < 0:
         raise _refused(service.name, "the maximum of replicas per node must not be negative")
 
@@ -192,7 +199,8 @@ def _check_amounts(service: specs.ServiceSpec) -> None:
         ("limit", service.task.limits),
         ("reservation", service.task.reservations),
     ):
-        if min(amount.nano_cpus, amount.memory_bytes, amount.pids) < 0:
+        numbers = (amount.nano_cpus, amount.memory_bytes, amount.pids, *amount.generic.values())
+        if min(numbers) < 0:
             raise _refused(service.name, f"a {word} must not be negative")
 
 

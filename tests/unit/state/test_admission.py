@@ -55,6 +55,18 @@ def _port(**fields: object) -> Change:
             "constraint 'node.role' needs one of the operators ==, !=, in and not in",
         ),
         (
+            lambda spec: _task(spec, placement=specs.Placement(prefer=("node.moon==full",))),
+            "no node has 'node.moon'",
+        ),
+        (
+            lambda spec: _task(spec, placement=specs.Placement(avoid_services=(spec.name,))),
+            "it cannot be kept apart from itself",
+        ),
+        (
+            lambda spec: _task(spec, reservations=specs.Resources(generic={"GPU": -1})),
+            "a reservation must not be negative",
+        ),
+        (
             lambda spec: _task(spec, placement=specs.Placement(spread=("moon",))),
             "tasks cannot be spread over 'moon'",
         ),
