@@ -7,6 +7,7 @@ which would open a connection for every container id; `_OneConnection` keeps one
 """
 
 import contextlib
+import logging
 import math
 import threading
 import time
@@ -46,6 +47,8 @@ EVENT_KINDS = ("start", "kill", "die", "destroy", "health_status", "pause", "unp
 _URL_OF_THE_SOCKET = "http+docker://localhost"
 
 T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
 
 
 class _OneConnection(UnixHTTPAdapter):
@@ -105,6 +108,8 @@ class DockerEngine:
             )
         except _NameTaken:
             return self._existing(name, body)
+        for warning in answer.get("Warnings") or ():  # such as an option the kernel does not know
+            _log.warning("container %s: %s", name, warning)
         return str(answer["Id"])
 
     def has_volume(self, name: str) -> bool:
