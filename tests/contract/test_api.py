@@ -90,6 +90,21 @@ def follow(client: Client, **options: bool) -> Verdict:
     return verdict
 
 
+def with_secret(content: bytes) -> bytes:
+    """A stack of one service with a secret of that content, and a config."""
+    secret = specs.ConfigReference(name="shop_key", target="/run/secrets/key")
+    config = specs.ConfigReference(name="shop_motd", target="/motd")
+    container = specs.ContainerSpec(image="web:1", secrets=(secret,), configs=(config,))
+    service = specs.ServiceSpec(name="shop_web", task=specs.TaskSpec(container=container))
+    spec = specs.StackSpec(
+        name="shop",
+        services=(service,),
+        configs=(specs.ConfigSpec(name="shop_motd", content=b"hello"),),
+        secrets=(specs.SecretSpec(name="shop_key", content=content),),
+    )
+    return codec.to_json(spec)
+
+
 def shown(service: views.ServiceView) -> tuple[str, int, int, str]:
     return service["name"], service["running"], service["desired"], service["image"]
 
@@ -224,3 +239,26 @@ def test_the_cluster_is_known_to_whoever_asks_locally(client: Client) -> None:
     assert cluster["leader_id"] == cluster["manager_id"] == client.node("self")["id"]
     assert cluster["worker_join_token"].startswith("SCTKN-1-")
     assert cluster["manager_join_token"] != cluster["worker_join_token"]
+
+
+def test_contents_are_told_apart_and_never_told(client: Client) -> None:
+    client.put_stack("shop", with_secret(b"one"), prune=False)
+    again = client.put_stack("shop", with_secret(b"one"), prune=False)
+    assert {change["action"] for change in again["changes"]} == {"unchanged"}
+    changed = client.put_stack("shop", with_secret(b"two"), prune=False)
+    actions = {(change["kind"], change["name"]): change["action"] for change in changed["changes"]}
+    assert actions["secret", "shop_key"] == "update"
+    assert actions["config", "shop_motd"] == "unchanged"
+    rows = {row["number"]: row for row in client.contents("secrets", stack="shop")}
+    assert [(number, row["is_current"]) for number, row in sorted(rows.items())] == [
+        (1, False),
+        (2, True),
+    ]
+    assert rows[1]["digest"] != rows[2]["digest"]
+    assert rows[2]["used_by"] == ["shop_web"]
+    assert "content" not in rows[1]
+    assert client.content("secrets", "shop_key")["number"] == 2
+    assert [row["name"] for row in client.contents("configs")] == ["shop_motd"]
+    assert client.contents("configs", stack="nobody") == []
+    with pytest.raises(NoSuchName, match="no such secret: shop_kee"):
+        client.content("secrets", "shop_kee")

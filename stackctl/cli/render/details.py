@@ -195,6 +195,7 @@ def _container(container: Mapping[str, Any]) -> list[Line]:
         (1, "Environment", " ".join(container.get("environment", ()))),
         (1, "Mounts", ", ".join(_mount(mount) for mount in container.get("mounts", ()))),
         (1, "Configs", ", ".join(each["name"] for each in container.get("configs", ()))),
+        (1, "Secrets", ", ".join(each["name"] for each in container.get("secrets", ()))),
     ]
 
 

@@ -12,6 +12,7 @@ from tests.unit.core.bench import NETWORK, Bench, service_spec, stack_spec
 Use = Callable[[specs.ServiceSpec], specs.ServiceSpec]
 
 SETTINGS = specs.ConfigSpec(name="shop_settings", content=b"blue")
+KEY = specs.SecretSpec(name="shop_key", content=b"hush")
 OWN = "guest_default"
 
 
@@ -26,6 +27,12 @@ def _with_config(service: specs.ServiceSpec) -> specs.ServiceSpec:
     return replace(service, task=replace(service.task, container=container))
 
 
+def _with_secret(service: specs.ServiceSpec) -> specs.ServiceSpec:
+    uses = (specs.ConfigReference(name=KEY.name, target="/run/secrets/key"),)
+    container = replace(service.task.container, secrets=uses)
+    return replace(service, task=replace(service.task, container=container))
+
+
 def _guest(use: Use, **fields: object) -> specs.StackSpec:
     """A stack that defines its own network and uses something of the stack `shop`."""
     service = use(service_spec("guest_web", networks=(OWN,)))
@@ -34,7 +41,7 @@ def _guest(use: Use, **fields: object) -> specs.StackSpec:
 
 
 def _shop() -> specs.StackSpec:
-    return replace(stack_spec(service_spec()), configs=(SETTINGS,))
+    return replace(stack_spec(service_spec()), configs=(SETTINGS,), secrets=(KEY,))
 
 
 def _both(use: Use) -> Bench:
@@ -47,7 +54,11 @@ def _both(use: Use) -> Bench:
 
 USES = pytest.mark.parametrize(
     ("use", "kind", "name"),
-    [(_on_network, "network", NETWORK), (_with_config, "config", SETTINGS.name)],
+    [
+        (_on_network, "network", NETWORK),
+        (_with_config, "config", SETTINGS.name),
+        (_with_secret, "secret", KEY.name),
+    ],
 )
 
 
@@ -59,6 +70,7 @@ def test_a_stack_uses_what_another_has_made(use: Use, kind: str, name: str) -> N
     assert (network_id in task.addresses) == (kind == "network")
     service = bench.service("guest_web")
     assert (name in service.config_ids[service.revision]) == (kind == "config")
+    assert (name in service.secret_ids[service.revision]) == (kind == "secret")
 
 
 @USES
