@@ -154,8 +154,8 @@ def _slot_faults(world: World, service: objects.Service) -> list[str]:
             continue
         newest = slot.live[-1]
         is_old = now - newest.created_at > 60
-        if newest.status.state < TaskState.ASSIGNED:
-            if not newest.status.error and is_old and not service.is_held:
+        if newest.status.state < TaskState.ASSIGNED and not service.is_held:
+            if not newest.status.error and is_old:
                 faults.append(f"{where} waits without a reason")
             elif is_old and _fits_somewhere(world, service, newest):
                 faults.append(f"{where} waits although it fits: {newest.status.error}")
