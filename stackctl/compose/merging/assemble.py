@@ -212,7 +212,8 @@ class Assembly:
                 message = f"must be a mapping with services:, not {kind_of(root)}"
                 self._log.add(Place(root.position, ()), message)
             return None
-        root = with_inherited(root, variables, project.variables)
+        if self._interpolates:
+            root = with_inherited(root, variables, project.variables)
         seen = rebased(root, (), written_in=folder, read_from=project.base)
         return seen if isinstance(seen, Mapping) else None
 

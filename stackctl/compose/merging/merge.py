@@ -182,6 +182,7 @@ class Merging:
         return tuple(item for item in items if item.tag != RESET)
 
     def _mismatch(self, earlier: Node, later: Node, path: Path) -> Node:
+        """The earlier value stays, so that its reader does not complain of the later one again."""
         place = Place(later.position, path)
         file, line, column = earlier.position
         self._log.add(
@@ -190,7 +191,7 @@ class Merging:
             "which cannot be merged",
             "write both alike, or put !override before the later one",
         )
-        return later
+        return earlier
 
     def _spend(self, steps: int, position: Position, path: Path) -> None:
         self._steps_left -= steps
