@@ -110,7 +110,7 @@ def assemble(request: LoadRequest, log: ProblemLog) -> Assembled:
 def _read(sources: Sources, files: Files) -> None:
     try:
         for file in sources.files:
-            files.documents(file)
+            files.read(file)
     except read.ReadError as error:
         raise InputError(str(error)) from error
 
@@ -139,7 +139,7 @@ class Assembly:
         root: Node | None = None
         for file in files:
             inside = project._replace(chain=(*project.chain, file.key))
-            for document in self._files.documents(file):
+            for document in self._files.used(file):
                 layer = self._with_variables(document, project)
                 if isinstance(layer, Mapping):
                     own = self._included_below(layer, inside)
@@ -229,7 +229,7 @@ class Assembly:
 
     def _is_readable(self, file: ComposeFile, place: Place) -> bool:
         try:
-            self._files.documents(file)
+            self._files.read(file)
         except read.ReadError as error:
             self._log.add(place, str(error))
             return False
@@ -272,7 +272,7 @@ class Assembly:
             return None
         self._joins = True
         root: Node | None = None
-        for document in self._files.documents(file):
+        for document in self._files.used(file):
             layer = self._with_variables(document, project)
             root = layer if root is None else self._settled(self._over(root, layer))
         services = root.entries.get("services") if isinstance(root, Mapping) else None
@@ -286,7 +286,7 @@ class Assembly:
 def _name(sources: Sources, files: Files, log: ProblemLog) -> str:
     """The name that the last file gives that has one, else the one of the folder."""
     for file in reversed(sources.files):
-        for document in reversed(files.documents(file)):
+        for document in reversed(files.read(file)):
             entry = document.entries.get("name") if isinstance(document, Mapping) else None
             if entry is None:
                 continue

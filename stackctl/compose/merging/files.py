@@ -8,13 +8,16 @@ from stackctl.compose import read
 from stackctl.compose.merging.merge import TooMuch
 from stackctl.compose.problems import Place, Position, ProblemLog
 from stackctl.compose.syntax import tree
-from stackctl.compose.syntax.yaml_tree import parse_documents
+from stackctl.compose.syntax.yaml_tree import NODES_MAX, parse_documents
 
 # Files that include each other twice double at every level.
 FILES_MAX = 500
 TOTAL_BYTES_MAX = 2 * read.COMPOSE_FILE_BYTES_MAX
+TOTAL_NODES_MAX = 2 * NODES_MAX
 
 STDIN_SHOWN = "<stdin>"
+
+_REPEATED = "counting those of files that are named repeatedly"
 
 
 class ComposeFile(NamedTuple):
@@ -45,6 +48,8 @@ class Files:
         self._shown: list[str] = []
         self._bytes_left = TOTAL_BYTES_MAX
         self._uses_left = FILES_MAX
+        self._nodes_left = TOTAL_NODES_MAX
+        self._nodes: dict[str, int] = {}
         self.has_tags = False
 
     @property
@@ -52,17 +57,28 @@ class Files:
         """All files, in the order of reading."""
         return tuple(self._shown)
 
-    def documents(self, file: ComposeFile) -> tuple[tree.Node, ...]:
+    def read(self, file: ComposeFile) -> tuple[tree.Node, ...]:
         """The documents of a file, with variables in them. Raises `read.ReadError`, `TooMuch`."""
-        self._uses_left -= 1
-        if self._uses_left < 0:
-            place = Place(Position(file.shown, 1, 1), ())
-            self._log.add(place, f"more than {FILES_MAX} files, counting those named repeatedly")
-            raise TooMuch
         found = self._documents.get(file.key)
         if found is None:
             found = self._documents[file.key] = self._parsed(file)
+            self._nodes[file.key] = sum(tree.count(node, NODES_MAX) for node in found)
         return found
+
+    def used(self, file: ComposeFile) -> tuple[tree.Node, ...]:
+        """The same, to become a part of the tree once more."""
+        found = self.read(file)
+        self._uses_left -= 1
+        self._nodes_left -= self._nodes[file.key]
+        if self._uses_left < 0:
+            raise self._too_much(file, f"more than {FILES_MAX} files, {_REPEATED}")
+        if self._nodes_left < 0:
+            raise self._too_much(file, f"more than {TOTAL_NODES_MAX} values, {_REPEATED}")
+        return found
+
+    def _too_much(self, file: ComposeFile, message: str) -> TooMuch:
+        self._log.add(Place(Position(file.shown, 1, 1), ()), message)
+        return TooMuch()
 
     def _parsed(self, file: ComposeFile) -> tuple[tree.Node, ...]:
         content = _content(file)
@@ -70,9 +86,8 @@ class Files:
         self._shown.append(file.shown)
         self._bytes_left -= len(content)
         if self._bytes_left < 0:
-            place = Place(Position(file.shown, 1, 1), ())
-            self._log.add(place, f"the files have more than {TOTAL_BYTES_MAX >> 10} KiB together")
-            raise TooMuch
+            kibibytes = TOTAL_BYTES_MAX >> 10
+            raise self._too_much(file, f"the files have more than {kibibytes} KiB together")
         try:
             text = read.decode_text(content)
         except UnicodeDecodeError as error:

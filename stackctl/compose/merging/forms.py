@@ -12,8 +12,9 @@ from stackctl.compose.syntax.tree import Entry, Mapping, Node, Scalar, Sequence
 
 Items = tuple[Node, ...]
 
-# As many ports as a file may publish: a larger range is left for its reader to refuse.
+# What is more than that stays a range: a file that publishes so many is refused by the readers.
 _RANGE_LENGTH_MAX = 1_000
+_PORTS_MAX = 65_536
 
 _PORT_RANGES = re.compile(
     r"(?P<address>.*:)?(?P<published>\d{1,5}-\d{1,5}):(?P<target>\d{1,5}-\d{1,5})(?P<rest>/\w+)?",
@@ -51,7 +52,12 @@ def expanded_ports(node: Node) -> Items | None:
     items = listed(node)
     if items is None:
         return None
-    return tuple(single for item in items for single in _single_ports(item))
+    found: list[Node] = []
+    for item in items:
+        found.extend(_single_ports(item))
+        if len(found) > _PORTS_MAX:
+            return items
+    return tuple(found)
 
 
 def name_entries(node: Node) -> Mapping | None:

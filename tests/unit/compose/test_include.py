@@ -274,7 +274,7 @@ def test_inclusions_that_double_at_every_level_are_refused(files: TreeFolder) ->
         files.write_at(f"f{number}.yml", f"include: [f{number + 1}.yml, ./f{number + 1}.yml]\n")
     files.write(f20_yml="services: {}")
     (problem,) = files.problems("f0.yml")
-    assert "more than 500 files, counting those named repeatedly" in problem
+    assert "more than 500 files, counting those of files that are named repeatedly" in problem
 
 
 def test_inclusions_that_go_too_deep_are_refused(files: TreeFolder) -> None:
@@ -282,3 +282,13 @@ def test_inclusions_that_go_too_deep_are_refused(files: TreeFolder) -> None:
         files.write_at(f"f{number}.yml", f"include: [f{number + 1}.yml]\n")
     (problem,) = files.problems("f0.yml")
     assert "files include each other over more than 32 steps" in problem
+
+
+def test_values_of_files_that_are_included_again_and_again_are_counted(files: TreeFolder) -> None:
+    names = ", ".join(["big.yml"] * 30)
+    ones = ", ".join(["*o"] * 1_000)
+    files.write(
+        a_yml=f"include: [{names}]", big_yml=f"x-one: &o [{'1, ' * 20}]\nx-many: [{ones}]\n"
+    )
+    (problem,) = files.problems("a.yml")
+    assert "big.yml:1:1: more than 200000 values, counting those of files that are" in problem

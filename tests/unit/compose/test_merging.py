@@ -523,6 +523,16 @@ def test_merging_ends_before_it_takes_minutes(files: TreeFolder) -> None:
     ]
 
 
+def test_ranges_of_ports_do_not_fill_the_memory(files: TreeFolder) -> None:
+    ranges = ", ".join(["'1-1000:1-1000'"] * 100)
+    files.write(
+        a_yml=f"services: {{web: {{ports: [{ranges}]}}}}", b_yml="services: {web: {ports: ['1:1']}}"
+    )
+    ports = files.at(["services", "web", "ports"], "a.yml", "b.yml")
+    assert isinstance(ports, list)
+    assert len(ports) == 101
+
+
 def test_the_values_of_all_files_count_together(files: TreeFolder) -> None:
     hundred, names = ", ".join(["1"] * 100), ", ".join(["*h"] * 600)
     text = f"x-hundred: &h [{hundred}]\n"
