@@ -155,7 +155,7 @@ def _is_quiet(decisions: Decisions, service: objects.Service, tasks: Tasks) -> b
     status = service.update_status
     return (
         not service.removing
-        and not service.spec.depends_on
+        and not service.is_held
         and service.spec.task.placement.rebalance == specs.Rebalance.NEVER
         and (status is None or status.state not in MOVING_STATES)
         and service.id not in decisions.wakes
