@@ -15,6 +15,8 @@ from socketserver import ThreadingMixIn, UnixStreamServer
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from msgspec.structs import replace
+
 from stackctl.errors import Conflict, InputError, StackctlError, UnknownName
 from stackctl.model import specs
 from stackctl.wire import api, codec
@@ -159,6 +161,36 @@ def _tasks(cluster: FakeCluster, question: Question) -> list[api.TaskView]:
     return sorted(tasks, key=lambda task: (task.name, -task.created_at))
 
 
+def _explain(cluster: FakeCluster, question: Question) -> api.TaskExplanation:
+    named = [task for task in cluster.tasks if question.reference in {task.id, task.name}]
+    if not named:
+        known = [task.name for task in cluster.tasks]
+        raise UnknownName("task", question.reference, known=known)
+    task = named[0]
+    return api.TaskExplanation(
+        task_id=task.id,
+        name=task.name,
+        state=task.state,
+        node=task.node,
+        error=task.error,
+        cause=task.cause,
+        nodes=tuple(
+            api.NodeVerdict(
+                node_id=node.id,
+                hostname=node.hostname,
+                verdict="here" if node.id == task.node_id else "refused",
+                reason="0 tasks of the service, 0 in all" if node.id == task.node_id else "full",
+                rank=1 if node.id == task.node_id else 0,
+            )
+            for node in cluster.nodes.values()
+        ),
+    )
+
+
+def _wish(question: Question) -> api.RebalanceRequest:
+    return codec.from_json(question.body, api.RebalanceRequest)
+
+
 def _networks(cluster: FakeCluster, question: Question) -> list[api.NetworkView]:
     stack = question.query.get("stack", "")
     return [network for network in cluster.networks.values() if stack in {"", network.stack}]
@@ -239,6 +271,17 @@ ROUTES: dict[tuple[str, str], Handler] = {
     ),
     ("GET", "/v1/services/*/logs"): _logs,
     ("GET", "/v1/tasks"): _tasks,
+    ("GET", "/v1/tasks/*/explain"): _explain,
+    ("GET", "/v1/rebalance"): lambda cluster, _: replace(
+        cluster.rebalancing.view, index=cluster.index
+    ),
+    ("POST", "/v1/rebalance"): lambda cluster, question: replace(
+        cluster.rebalancing.begin(_wish(question)), index=cluster.index
+    ),
+    ("DELETE", "/v1/rebalance"): lambda cluster, _: cluster.rebalancing.stop(),
+    ("POST", "/v1/rebalance/*"): lambda cluster, question: cluster.rebalancing.plan(
+        _wish(question)
+    ),
     ("GET", "/v1/networks"): _networks,
     ("GET", "/v1/configs"): _contents("config"),
     ("GET", "/v1/secrets"): _contents("secret"),

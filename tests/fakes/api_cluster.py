@@ -16,6 +16,7 @@ from stackctl.errors import Conflict, InputError, UnknownName
 from stackctl.model import specs
 from stackctl.wire import api
 from tests.fakes import api_contents
+from tests.fakes.rebalancing import FakeRebalancing
 
 Fate = Literal["runs", "crashes", "rejected", "waits", "completes"]
 
@@ -63,6 +64,7 @@ class FakeCluster:
         self.services: dict[str, FakeService] = {}
         self.networks: dict[str, api.NetworkView] = {}
         self.contents: list[api.ContentView] = []
+        self.rebalancing = FakeRebalancing()
         self.tasks: list[api.TaskView] = []
         self._numbers = count(1)
 
@@ -73,7 +75,8 @@ class FakeCluster:
         for service in list(self.services.values()):
             self._tend(service)
         self._forget()
-        is_changed = before != (
+        has_moved = self.rebalancing.step()
+        is_changed = has_moved or before != (
             self.tasks,
             {name: each.update for name, each in self.services.items()},
         )
