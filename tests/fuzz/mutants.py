@@ -44,6 +44,7 @@ COUNTS = (1, 1, 2, 4)  # of mutations: most files fail at their first mistake
 DEEP = "@@deep@@"
 GIANT = "@@giant@@"
 BOMB = "@@bomb@@"
+NAMED = ("included/compose.yml", "included/base.yml", "included/more.env", "web.env", ".env")
 BOMB_HEAD = "x-bomb0: &bomb0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"x-bomb{level}: &bomb{level} [{', '.join([f'*bomb{level - 1}'] * 9)}]\n"
     for level in range(1, 9)
@@ -51,9 +52,10 @@ BOMB_HEAD = "x-bomb0: &bomb0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
 
 
 class Mutant(NamedTuple):
-    """The files to load together, by name; all but the last are as their authors meant them."""
+    """Files by name, one of them mutated, and which of them to load together."""
 
     files: dict[str, bytes]
+    paths: tuple[str, ...]
 
 
 @cache
@@ -98,9 +100,14 @@ def mutant(seed: int) -> Mutant:
     else:
         for _ in range(dice.choice(COUNTS)):
             content = dice.choice(TEXT_MUTATIONS)(content, dice)
-    if dice.random() < 0.1:
-        return Mutant({"base.yml": dice.choice(corpus()), "mutant.yml": content})
-    return Mutant({"mutant.yml": content})
+    together = dice.random()
+    if together < 0.1:
+        files = {"base.yml": dice.choice(corpus()), "mutant.yml": content}
+        return Mutant(files, ("base.yml", "mutant.yml"))
+    if together < 0.15:  # what the largest example includes, extends and reads variables from
+        files = {"base.yml": corpus()[largest], dice.choice(NAMED): content}
+        return Mutant(files, ("base.yml",))
+    return Mutant({"mutant.yml": content}, ("mutant.yml",))
 
 
 def as_yaml(value: Any, dice: random.Random) -> bytes:

@@ -63,13 +63,24 @@ def surroundings(folder: Path) -> None:
     (folder / "common.yml").write_text("services: {base: {image: busybox}}\n")
 
 
-def try_seed(seed: int, folder: Path) -> tuple[str, float]:
+def try_seed(seed: int, folder: Path, *, keeps_files: bool = False) -> tuple[str, float]:
     """How a seed's mutant ends: what came out or the failure, and the seconds it took."""
-    files = mutant(seed).files
-    paths = []
+    files, paths = mutant(seed)
+    before = {name: _content(folder / name) for name in files}
     for name, content in files.items():
         (folder / name).write_bytes(content)
-        paths.append(name)
+    ended = _timed(paths)
+    if not keeps_files:  # the next mutants need the surroundings as they were
+        for name, content in before.items():
+            (folder / name).write_bytes(content)
+    return ended
+
+
+def _content(path: Path) -> bytes:
+    return path.read_bytes() if path.exists() else b""
+
+
+def _timed(paths: Sequence[str]) -> tuple[str, float]:
     began = time.process_time()
     try:
         signal.setitimer(signal.ITIMER_PROF, SECONDS_MAX)
@@ -173,7 +184,7 @@ def main(words: Sequence[str]) -> int:
         surroundings(folder)
         os.chdir(folder)
         signal.signal(signal.SIGPROF, _too_slow)
-        result, seconds = try_seed(int(words[0]), folder)
+        result, seconds = try_seed(int(words[0]), folder, keeps_files=True)
         _tell(f"{result}\n{seconds:.3f} s; the files are in {folder}")
         return 0
     began = time.monotonic()
