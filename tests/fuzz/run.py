@@ -31,7 +31,8 @@ SECONDS_MAX = 2.0
 RESIDENT_MAX = 200 << 20
 ADDRESS_SPACE_MAX = 1 << 30
 # A mutant that hangs in C, where the signal's handler cannot run, has its process stopped.
-STOPPED_AFTER_SECONDS = 300
+HANGING_SECONDS = 60
+SECONDS_A_MUTANT = 1  # on average, on a machine that is busy with much else
 ALIKE_SHOWN = 2
 
 
@@ -122,7 +123,7 @@ def run(first: int, last: int) -> Summary:
     lines: list[list[object]] = []
     failures = []
     for process, output in children:
-        code = _ended(process)
+        code = _ended(process, HANGING_SECONDS + SECONDS_A_MUTANT * (last - first + 1))
         output.seek(0)
         own = [json.loads(line) for line in output.read().splitlines()]
         output.close()
@@ -132,9 +133,9 @@ def run(first: int, last: int) -> Summary:
     return summary_of([line for line in lines if len(line) > 1], failures)
 
 
-def _ended(process: subprocess.Popen[bytes]) -> int:
+def _ended(process: subprocess.Popen[bytes], seconds: float) -> int:
     try:
-        return process.wait(STOPPED_AFTER_SECONDS)
+        return process.wait(seconds)
     except subprocess.TimeoutExpired:
         process.kill()
         return process.wait()
