@@ -16,7 +16,7 @@ from pathlib import Path
 
 from agent.clock import Clock
 from agent.core.generic_resources import Offer
-from agent.drivers import dns_server, identity_files, node_routes, spare_memory
+from agent.drivers import dns_server, identity_files, node_routes, open_connections, spare_memory
 from agent.drivers.config_files import ConfigFiles
 from agent.drivers.disk import AgentFolder
 from agent.drivers.docker_engine import DockerEngine
@@ -137,6 +137,7 @@ class NodeAgent:
             on_report=outbox.put_report,
             on_applied=outbox.put_applied,
             on_container=self._notice_container,
+            before_stop=open_connections.await_taken_up,
         )
         self._renewal = RenewalTimer(settings, identity, folder)
         self._describer = Describer(engine, settings, outbox.put_description)

@@ -6,7 +6,7 @@ assumed.
 """
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 from agent.core import container_config, observed
@@ -27,6 +27,7 @@ from agent.core.actions import (
     Unavailable,
 )
 from agent.core.observed import Container, ContainerState
+from agent.core.task_machine import KILL_SIGNAL
 from agent.drivers.engine import Engine, ImageMissing
 from agent.drivers.task_files import TaskFiles
 from stackctl.errors import DriverFailure, PermanentFailure, TemporaryFailure
@@ -61,12 +62,22 @@ class Execution:
     """Carries out actions of one node."""
 
     def __init__(
-        self, *, engine: Engine, identity: NodeIdentity, dns: DnsChoice, files: TaskFiles
+        self,
+        *,
+        engine: Engine,
+        identity: NodeIdentity,
+        dns: DnsChoice,
+        files: TaskFiles,
+        before_stop: Callable[[int], object] = lambda _pid: None,
     ) -> None:
+        """`before_stop` is called with the process of a container that is about to be asked to
+        stop, and may take a while.
+        """
         self._engine = engine
         self._identity = identity
         self._dns = dns
         self._files = files
+        self._before_stop = before_stop
         self._api_version: tuple[int, int] | None = None
 
     def perform(
@@ -111,7 +122,7 @@ class Execution:
                     self._files.write(task, assignment)
                 self._engine.start(action.container_id)
             case SignalContainer():
-                self._engine.kill(action.container_id, action.signal)
+                self._signal(action)
             case RemoveContainer():
                 self._engine.remove(action.container_id)
             case PullImage():
@@ -124,6 +135,13 @@ class Execution:
                 )
                 return ProbeAnswer(healthy=healthy)
         return Done()
+
+    def _signal(self, action: SignalContainer) -> None:
+        if action.signal != KILL_SIGNAL:
+            container = self._engine.inspect(action.container_id)
+            if container is not None and container.pid:
+                self._before_stop(container.pid)
+        self._engine.kill(action.container_id, action.signal)
 
     def _create(
         self,

@@ -65,9 +65,10 @@ class Worker:
         on_report: Callable[[TaskReport], None],
         on_applied: Callable[[int], None],
         on_container: Callable[[], None] = lambda: None,
+        before_stop: Callable[[int], object] = lambda _pid: None,
     ) -> None:
         """`on_report`, `on_applied` and `on_container` (a container appeared, changed or went) are
-        called from the worker's threads and must not wait.
+        called from the worker's threads and must not wait; `before_stop` is for `Execution`.
         """
         self._engine = engine
         self._network = network
@@ -79,7 +80,9 @@ class Worker:
             LABEL_CLUSTER_ID: identity.cluster_id,
             LABEL_NODE_ID: identity.node_id,
         }
-        self._execution = Execution(engine=engine, identity=identity, dns=network, files=files)
+        self._execution = Execution(
+            engine=engine, identity=identity, dns=network, files=files, before_stop=before_stop
+        )
         self._observer = Observer(
             engine=engine,
             labels=self._labels,

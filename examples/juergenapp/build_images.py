@@ -41,6 +41,13 @@ _UNUSED = (
     *("usr/lib/python3*/pydoc_data", "usr/lib/python3*/idlelib", "usr/lib/python3*/test"),
     *("var/cache/*", "var/lib/apt", "var/lib/dpkg", "var/log/*", "tmp/*", "dev/*", "debootstrap"),
 )
+# As in Docker Hub's image: logs go to the engine, and conf.d alone says what is served.
+_NGINX_ENTRIES = (
+    LayerEntry("var/log/nginx"),
+    LayerEntry("var/log/nginx/access.log", link_to="/dev/stdout"),
+    LayerEntry("var/log/nginx/error.log", link_to="/dev/stderr"),
+    LayerEntry("etc/nginx/sites-enabled/.wh.default", content=b""),
+)
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -70,13 +77,15 @@ def _write_images(archive: Path, debian: Path, files: list[bytes]) -> None:
             for name, content in zip(_WEB_FILES, files, strict=True)
         ]
         image_archive.write_layer(web, entries)
+        nginx = Path(folder) / "nginx.tar"
+        image_archive.write_layer(nginx, _NGINX_ENTRIES)
         path = {"PATH": _PATH}
         image_archive.write_archive(
             archive,
             [
                 ImageRecipe(
                     tags=(NGINX_IMAGE,),
-                    layers=(debian,),
+                    layers=(debian, nginx),
                     command=("nginx", "-g", "daemon off;"),
                     environment=path,
                     exposed_ports=("80/tcp",),
