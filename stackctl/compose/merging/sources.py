@@ -197,8 +197,8 @@ def _discovered(start: Path, here: Path, log: ProblemLog) -> tuple[ComposeFile, 
         overriding = [name for name in OVERRIDE_NAMES if (folder / name).is_file()]
         for names in (found, overriding):
             _note_others(names, folder, here, log)
-        names = (found[0], *overriding[:1])
-        return tuple(compose_file(folder / name, here) for name in names)
+        chosen = (found[0], *overriding[:1])
+        return tuple(compose_file(folder / name, here) for name in chosen)
     raise InputError(
         f"no Compose file is given, and there is no {FILE_NAMES[0]} here or in a folder above",
         hint="name one with -c FILE",
