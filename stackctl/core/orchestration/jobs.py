@@ -29,6 +29,7 @@ from stackctl.state.changes import SetDesired
 def reconcile_replicated(decisions: Decisions, service: objects.Service) -> None:
     """Runs slots until as many have completed as asked for."""
     _end_former_run(decisions, service)
+    _forget_slots_beyond(decisions, service)
     current = _remove_surplus(decisions, service, _of_run(decisions, service))
     for slot in current.values():
         _tend(decisions, service, slot)
@@ -75,6 +76,21 @@ def _of_run(decisions: Decisions, service: objects.Service) -> dict[SlotKey, Slo
 def _end_former_run(decisions: Decisions, service: objects.Service) -> None:
     former = [task for task in decisions.tasks(service.id) if task.revision != service.revision]
     _end_live(decisions, former, cause=f"revision {service.revision} runs now")
+
+
+def _forget_slots_beyond(decisions: Decisions, service: objects.Service) -> None:
+    """A former run may have had more slots: nothing of them is history of this one."""
+    total = service.spec.replicas
+    beyond = [
+        task
+        for slot in decisions.slots(service.id).values()
+        if not slot.of_revision(service.revision)
+        for task in slot.tasks
+        if task.slot > total and task.desired_state < TaskState.REMOVE
+    ]
+    cause = f"revision {service.revision} has {total} slots"
+    for task in beyond:
+        decisions.do(SetDesired(task_id=task.id, desired_state=TaskState.REMOVE, cause=cause))
 
 
 def _end_live(decisions: Decisions, tasks: Iterable[objects.Task], *, cause: str) -> None:

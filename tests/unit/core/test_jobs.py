@@ -105,6 +105,17 @@ def test_a_new_run_waits_for_what_is_left_of_the_former_one() -> None:
     assert _slots(bench) == [1]
 
 
+def test_a_run_with_fewer_slots_forgets_the_others() -> None:
+    bench = Bench("n1")
+    bench.deploy(_job(replicas=3))
+    bench.obey()
+    _end(bench, number=3)
+    bench.deploy(_job(replicas=1, image="app:2"))
+    bench.obey()
+    assert {task.slot for task in bench.tasks(NAME)} == {1}
+    assert bench.settle().changes == ()
+
+
 def test_any_means_on_failure() -> None:
     bench = Bench("n1")
     bench.deploy(_job(restart=RestartPolicy(condition=RestartCondition.ANY)))
