@@ -4,6 +4,7 @@ A mode is `host`, a word of its own kind, `service:NAME` (another service of the
 `container:NAME` (any container of the node). Empty is as if the key were absent.
 """
 
+from stackctl.compose.problems import shown
 from stackctl.compose.sections.reading import Fields, Reader, Value
 from stackctl.compose.sections.scalars import text
 
@@ -43,6 +44,9 @@ read_pid = mode(HOST)
 read_uts = mode(HOST)
 read_userns_mode = mode(HOST, shares=False)
 
+# What belongs to a network or a host name, and so to whoever has them.
+_OF_THE_NETWORK = ("hostname", "dns", "extra_hosts", "mac_address")
+
 _read_cgroup = mode(HOST, "private")
 
 
@@ -56,3 +60,21 @@ def read_cgroup(fields: Fields) -> str:
     if found and said != found:
         older.problem("contradicts cgroup", "remove one of the two")
     return said
+
+
+def check_sharing(fields: Fields) -> None:
+    """Report what a container cannot have of its own beside a namespace that it shares."""
+    network, uts = fields.get("network_mode"), fields.get("uts")
+    if uts is not None and uts.written == HOST:
+        _refuse(fields, ("hostname", "domainname"), f"uts: {HOST}")
+    if network is None or not isinstance(network.written, str):
+        return
+    if network.written.startswith((SERVICE, CONTAINER)):
+        _refuse(fields, _OF_THE_NETWORK, f"network_mode: {shown(network.written)}")
+
+
+def _refuse(fields: Fields, keys: tuple[str, ...], beside: str) -> None:
+    for key in keys:
+        value = fields.get(key) if key in fields else None
+        if value is not None:
+            value.key_problem(f"excludes {beside}", "keep one of the two")

@@ -25,6 +25,7 @@ from stackctl.compose.sections.devices import read_gpus
 from stackctl.compose.sections.image import read_pulling
 from stackctl.compose.sections.models import read_model_uses
 from stackctl.compose.sections.mounts import read_tmpfs, read_volumes
+from stackctl.compose.sections.namespaces import check_sharing
 from stackctl.compose.sections.placement import check_placement_extensions
 from stackctl.compose.sections.ports import parse_range, read_ports
 from stackctl.compose.sections.reading import Fields, Value
@@ -111,6 +112,7 @@ def _read_body(fields: Fields, value: Value) -> _Body:
     )
     check_swap(fields, container.memory_swap_bytes, deploy.limits)
     check_quota(fields, deploy.limits)
+    check_sharing(fields)
     return _Body(container, deploy, pulling.builds)
 
 

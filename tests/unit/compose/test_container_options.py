@@ -121,6 +121,8 @@ def test_what_only_windows_has_stands_apart() -> None:
         ("userns_mode: keep-id", "userns_mode: must be host, not text (keep-id)"),
         ("uts: hots", "uts: must be host, service:NAME or container:NAME, not text (hots); did"),
         ("network_mode: front", "container:NAME, not text (front); name a network of the file"),
+        ("uts: host\nhostname: web", "hostname: excludes uts: host; keep one of the two"),
+        ("network_mode: service:db\ndns: 1.1.1.1", "dns: excludes network_mode: service:db"),
         ("mac_address: 02:42", "mac_address: '02:42' is no MAC address"),
         ("mem_swappiness: 101", "mem_swappiness: must be at most 100, not 101"),
         ("memswap_limit: 1g", "memswap_limit: has no effect without a limit of memory"),
