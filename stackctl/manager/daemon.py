@@ -44,6 +44,7 @@ def run() -> None:
     try:
         settings = parse_settings()
         _start_logging(settings)
+        gc.set_threshold(*COLLECTION_THRESHOLDS)
         asyncio.run(_serve_until_signal(settings))
     except StackctlError as error:
         sys.stderr.write(f"stackctl-manager: {error.message}\n")
@@ -128,7 +129,6 @@ class Manager:
         _log.info("manager %s serves %s", own.node_id, settings.api_address)
         gc.collect()
         gc.freeze()
-        gc.set_threshold(*COLLECTION_THRESHOLDS)
 
     async def stop(self) -> None:
         """Ends everything in the reverse order; harmless when not all of it was started."""

@@ -262,3 +262,25 @@ def test_contents_are_told_apart_and_never_told(client: Client) -> None:
     assert client.contents("configs", stack="nobody") == []
     with pytest.raises(NoSuchName, match="no such secret: shop_kee"):
         client.content("secrets", "shop_kee")
+
+
+def test_a_task_is_explained_and_an_even_cluster_has_nothing_to_move(client: Client) -> None:
+    client.put_stack("shop", stack(), prune=False)
+    assert follow(client).is_converged
+    found = client.explain_task("shop_web.1")
+    assert (found["name"], found["state"], found["node"]) == ("shop_web.1", "running", "m1")
+    assert [(node["hostname"], node["verdict"], node["rank"]) for node in found["nodes"]] == [
+        ("m1", "here", 1)
+    ]
+    with pytest.raises(NoSuchName, match=r"no such task: shop_web\.9"):
+        client.explain_task("shop_web.9")
+    wish = {"services": [], "allows_stateful": False, "moves_max": 0}
+    assert client.plan_rebalance(wish)["moves"] == []
+    client.rebalance(wish)
+    seen = eventually(
+        lambda: seen if not (seen := client.rebalancing())["is_running"] else None,
+        timeout_seconds=10,
+    )
+    assert seen is not None
+    assert (seen["moved"], seen["moving"], seen["failure"]) == (0, "", "")
+    assert not client.stop_rebalancing()["is_running"]
