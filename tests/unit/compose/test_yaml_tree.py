@@ -163,7 +163,7 @@ def test_a_tag_of_the_users_own_is_noted_and_makes_text_of_a_scalar(
     log = ProblemLog()
     assert plain(parse(f"a: {text}", file="f", log=log)) == {"a": value}
     (note,) = log.notes()
-    assert str(note) == f"f:1:4: tag {text.partition(" ")[0]} is unknown and has no effect"
+    assert str(note) == f"f:1:4: tag {text.partition(' ')[0]} is unknown and has no effect"
     assert log.problems() == ()
 
 
