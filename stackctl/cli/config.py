@@ -23,6 +23,52 @@ class Format(StrEnum):
     JSON = "json"
 
 
+Layout = Annotated[Format, typer.Option("--format", help="How to print the files.")]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Print nothing: the exit code says all.")
+]
+Output = Annotated[
+    str | None,
+    typer.Option("--output", "-o", metavar="FILE", help="Write to a file.", show_default=False),
+]
+Services = Annotated[bool, typer.Option("--services", help="List services.")]
+Volumes = Annotated[bool, typer.Option("--volumes", help="List volumes.")]
+Networks = Annotated[bool, typer.Option("--networks", help="List networks.")]
+ProfileNames = Annotated[bool, typer.Option("--profiles", help="List profiles.")]
+Images = Annotated[bool, typer.Option("--images", help="List images.")]
+Models = Annotated[bool, typer.Option("--models", help="List models.")]
+Variables = Annotated[
+    bool, typer.Option("--variables", help="List the variables that the files use.")
+]
+Environment = Annotated[
+    bool, typer.Option("--environment", help="Print these variables as NAME=VALUE.")
+]
+Hashed = Annotated[
+    str | None,
+    typer.Option(
+        "--hash",
+        metavar="SERVICE",
+        help="Print a hash of what makes a service's containers; '*' is every service.",
+        show_default=False,
+    ),
+]
+NoInterpolate = Annotated[
+    bool, typer.Option("--no-interpolate", help="Print the merged files with their variables.")
+]
+NoNormalize = Annotated[
+    bool, typer.Option("--no-normalize", help="Print the merged files with the forms they have.")
+]
+NoPathResolution = Annotated[
+    bool, typer.Option("--no-path-resolution", help="The same: paths stay as they are.")
+]
+NoEnvResolution = Annotated[
+    bool, typer.Option("--no-env-resolution", help="The same: env_file: stays as it is.")
+]
+NoConsistency = Annotated[
+    bool, typer.Option("--no-consistency", help="Do not check whether names and ports fit.")
+]
+
+
 @app.command(name="config", epilog=EPILOG)
 def config(
     context: typer.Context,
@@ -32,55 +78,23 @@ def config(
     env_files: compose_options.EnvFiles = None,
     profiles: compose_options.Profiles = None,
     project_directory: compose_options.ProjectDirectory = None,
-    layout: Annotated[
-        Format, typer.Option("--format", help="How to print the files.", show_default=True)
-    ] = Format.YAML,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Print nothing: the exit code says all.")
-    ] = False,
-    output: Annotated[
-        str | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Write to a file.", show_default=False),
-    ] = None,
-    services: Annotated[bool, typer.Option("--services", help="List services.")] = False,
-    volumes: Annotated[bool, typer.Option("--volumes", help="List volumes.")] = False,
-    networks: Annotated[bool, typer.Option("--networks", help="List networks.")] = False,
-    profile_names: Annotated[bool, typer.Option("--profiles", help="List profiles.")] = False,
-    images: Annotated[bool, typer.Option("--images", help="List images.")] = False,
-    models: Annotated[bool, typer.Option("--models", help="List models.")] = False,
-    variables: Annotated[
-        bool, typer.Option("--variables", help="List the variables that the files use.")
-    ] = False,
-    environment: Annotated[
-        bool, typer.Option("--environment", help="Print these variables as NAME=VALUE.")
-    ] = False,
-    hashed: Annotated[
-        str | None,
-        typer.Option(
-            "--hash",
-            metavar="SERVICE",
-            help="Print a hash of what makes a service's containers; '*' is every service.",
-            show_default=False,
-        ),
-    ] = None,
-    no_interpolate: Annotated[
-        bool,
-        typer.Option("--no-interpolate", help="Print the merged files with their variables."),
-    ] = False,
-    no_normalize: Annotated[
-        bool,
-        typer.Option("--no-normalize", help="Print the merged files with the forms they have."),
-    ] = False,
-    no_path_resolution: Annotated[
-        bool, typer.Option("--no-path-resolution", help="The same: paths stay as they are.")
-    ] = False,
-    no_env_resolution: Annotated[
-        bool, typer.Option("--no-env-resolution", help="The same: env_file: stays as it is.")
-    ] = False,
-    no_consistency: Annotated[
-        bool,
-        typer.Option("--no-consistency", help="Do not check whether names and ports fit."),
-    ] = False,
+    layout: Layout = Format.YAML,
+    quiet: Quiet = False,
+    output: Output = None,
+    services: Services = False,
+    volumes: Volumes = False,
+    networks: Networks = False,
+    profile_names: ProfileNames = False,
+    images: Images = False,
+    models: Models = False,
+    variables: Variables = False,
+    environment: Environment = False,
+    hashed: Hashed = None,
+    no_interpolate: NoInterpolate = False,
+    no_normalize: NoNormalize = False,
+    no_path_resolution: NoPathResolution = False,
+    no_env_resolution: NoEnvResolution = False,
+    no_consistency: NoConsistency = False,
 ) -> int:
     """Check Compose files and print what they say together, in one canonical form."""
     wanted = {
