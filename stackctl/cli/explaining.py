@@ -3,7 +3,7 @@
 from stackctl.cli.listings.options import ListOptions, write_list
 from stackctl.cli.render.tables import Columns, Row
 from stackctl.cli.session import Session
-from stackctl.client.views import NodeVerdict, TaskExplanation
+from stackctl.client.placement_views import NodeVerdict, TaskExplanation
 
 COLUMNS = Columns(
     headers={

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 from stackctl.cli.render.tables import render_grid
 from stackctl.cli.session import Session
-from stackctl.client.views import RebalanceView
+from stackctl.client.placement_views import RebalanceView
 
 NOT_CONVERGED = 4
 

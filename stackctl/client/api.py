@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
-from stackctl.client import content_views, failures, transport, views
+from stackctl.client import content_views, failures, placement_views, transport, views
 from stackctl.errors import ClusterUnavailable
 
 if TYPE_CHECKING:
@@ -126,28 +126,30 @@ class Client:
         query = {key: value for key, value in chosen.items() if value}
         return [views.complete_task(task) for task in self._json("GET", "/v1/tasks", query=query)]
 
-    def explain_task(self, reference: str) -> views.TaskExplanation:
+    def explain_task(self, reference: str) -> placement_views.TaskExplanation:
         """Why a task is where it is; it may be named by its place, `shop_web.2`."""
         path = _path("tasks", reference) + "/explain"
-        return views.complete_explanation(self._json("GET", path))
+        return placement_views.complete_explanation(self._json("GET", path))
 
-    def plan_rebalance(self, request: dict[str, Any]) -> views.RebalanceView:
+    def plan_rebalance(self, request: dict[str, Any]) -> placement_views.RebalanceView:
         """What rebalancing would move; `request` has the fields of the API's RebalanceRequest."""
         body = json.dumps(request).encode()
-        return views.complete_rebalance(self._json("POST", "/v1/rebalance/plan", body=body))
+        return placement_views.complete_rebalance(
+            self._json("POST", "/v1/rebalance/plan", body=body)
+        )
 
-    def rebalance(self, request: dict[str, Any]) -> views.RebalanceView:
+    def rebalance(self, request: dict[str, Any]) -> placement_views.RebalanceView:
         """Begin to rebalance."""
         body = json.dumps(request).encode()
-        return views.complete_rebalance(self._json("POST", "/v1/rebalance", body=body))
+        return placement_views.complete_rebalance(self._json("POST", "/v1/rebalance", body=body))
 
-    def rebalancing(self) -> views.RebalanceView:
+    def rebalancing(self) -> placement_views.RebalanceView:
         """How far the rebalancing under way has come."""
-        return views.complete_rebalance(self._json("GET", "/v1/rebalance"))
+        return placement_views.complete_rebalance(self._json("GET", "/v1/rebalance"))
 
-    def stop_rebalancing(self) -> views.RebalanceView:
+    def stop_rebalancing(self) -> placement_views.RebalanceView:
         """Let no further task move; one on its way arrives."""
-        return views.complete_rebalance(self._json("DELETE", "/v1/rebalance"))
+        return placement_views.complete_rebalance(self._json("DELETE", "/v1/rebalance"))
 
     def networks(self, *, stack: str = "") -> list[views.NetworkView]:
         """All networks, or those of a stack."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TypedDict, cast
 
-from stackctl.client.views import Answer
+from stackctl.client.views import Answer, filled
 
 
 class ContentView(TypedDict):
@@ -37,4 +37,4 @@ DEFAULTS: Mapping[type, Answer] = {
 
 def complete_content(answer: Answer) -> ContentView:
     """A content with every field."""
-    return cast("ContentView", {**DEFAULTS[ContentView], **answer})
+    return cast("ContentView", filled(ContentView, answer, DEFAULTS))

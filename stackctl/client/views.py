@@ -228,50 +228,6 @@ class TaskView(TypedDict):
     addresses: dict[str, str]
 
 
-class NodeVerdict(TypedDict):
-    """What the scheduler says of one node for one task."""
-
-    node_id: str
-    hostname: str
-    verdict: str
-    reason: str
-    rank: int
-
-
-class TaskExplanation(TypedDict):
-    """Why a task is where it is, or nowhere."""
-
-    task_id: str
-    name: str
-    state: str
-    node: str
-    error: str
-    cause: str
-    nodes: list[NodeVerdict]
-
-
-class TaskMove(TypedDict):
-    """One task that would go to a better node."""
-
-    task_id: str
-    name: str
-    source: str
-    target: str
-    reason: str
-
-
-class RebalanceView(TypedDict):
-    """What rebalancing would move, what stays, and the run under way."""
-
-    moves: list[TaskMove]
-    staying: dict[str, str]
-    is_running: bool
-    moved: int
-    moving: str
-    failure: str
-    index: int
-
-
 class NetworkView(TypedDict):
     """One network."""
 
@@ -367,119 +323,95 @@ DEFAULTS: Mapping[type, Answer] = {
         "ports": [],
         "addresses": {},
     },
-    NodeVerdict: {"rank": 0},
-    TaskExplanation: {"error": "", "cause": "", "nodes": []},
-    TaskMove: {},
-    RebalanceView: {
-        "moves": [],
-        "staying": {},
-        "is_running": False,
-        "moved": 0,
-        "moving": "",
-        "failure": "",
-        "index": 0,
-    },
     NetworkView: {"removing": False},
     LogLine: {"error": ""},
     ChangesView: {},
 }
 
 
-def _filled(kind: type, answer: Answer) -> dict[str, Any]:
+def filled(
+    kind: type, answer: Answer, defaults: Mapping[type, Answer] = DEFAULTS
+) -> dict[str, Any]:
     """The answer's fields as they came, then those that it left out."""
-    missing = {name: value for name, value in DEFAULTS[kind].items() if name not in answer}
+    missing = {name: value for name, value in defaults[kind].items() if name not in answer}
     return {**answer, **missing}
 
 
 def complete_error(answer: Answer) -> ErrorBody:
     """An error with every field."""
-    return cast("ErrorBody", _filled(ErrorBody, answer))
+    return cast("ErrorBody", filled(ErrorBody, answer))
 
 
 def complete_cluster(answer: Answer) -> ClusterView:
     """A cluster with every field."""
-    return cast("ClusterView", _filled(ClusterView, answer))
+    return cast("ClusterView", filled(ClusterView, answer))
 
 
 def complete_node(answer: Answer) -> NodeView:
     """A node with every field."""
-    return cast("NodeView", _filled(NodeView, answer))
+    return cast("NodeView", filled(NodeView, answer))
 
 
 def complete_stack(answer: Answer) -> StackView:
     """A stack with every field."""
-    return cast("StackView", _filled(StackView, answer))
+    return cast("StackView", filled(StackView, answer))
 
 
 def complete_deploy(answer: Answer) -> DeployResult:
     """The result of a deploy with every field, those of its changes too."""
-    result = cast("DeployResult", _filled(DeployResult, answer))
-    result["changes"] = [cast("Change", _filled(Change, each)) for each in result["changes"]]
+    result = cast("DeployResult", filled(DeployResult, answer))
+    result["changes"] = [cast("Change", filled(Change, each)) for each in result["changes"]]
     return result
 
 
 def complete_plan(answer: Answer) -> PlanView:
     """A plan with every field, those of its parts too."""
-    plan = cast("PlanView", _filled(PlanView, answer))
-    plan["changes"] = [cast("Change", _filled(Change, each)) for each in plan["changes"]]
+    plan = cast("PlanView", filled(PlanView, answer))
+    plan["changes"] = [cast("Change", filled(Change, each)) for each in plan["changes"]]
     plan["services"] = [_complete_service_plan(each) for each in plan["services"]]
-    plan["losses"] = [cast("PlannedLoss", _filled(PlannedLoss, each)) for each in plan["losses"]]
+    plan["losses"] = [cast("PlannedLoss", filled(PlannedLoss, each)) for each in plan["losses"]]
     return plan
 
 
 def _complete_service_plan(answer: Answer) -> ServicePlan:
-    service = cast("ServicePlan", _filled(ServicePlan, answer))
+    service = cast("ServicePlan", filled(ServicePlan, answer))
     service["fields"] = [
-        cast("FieldChange", _filled(FieldChange, each)) for each in service["fields"]
+        cast("FieldChange", filled(FieldChange, each)) for each in service["fields"]
     ]
     return service
 
 
 def complete_service(answer: Answer) -> ServiceView:
     """A service with every field, those of its update too."""
-    service = cast("ServiceView", _filled(ServiceView, answer))
+    service = cast("ServiceView", filled(ServiceView, answer))
     update = service["update"]
     if update is not None:
-        service["update"] = cast("UpdateView", _filled(UpdateView, update))
+        service["update"] = cast("UpdateView", filled(UpdateView, update))
     return service
 
 
 def complete_service_detail(answer: Answer) -> ServiceDetail:
     """A service with its specs; the view inside has every field."""
-    detail = cast("ServiceDetail", _filled(ServiceDetail, answer))
+    detail = cast("ServiceDetail", filled(ServiceDetail, answer))
     detail["service"] = complete_service(detail["service"])
     return detail
 
 
 def complete_task(answer: Answer) -> TaskView:
     """A task with every field."""
-    return cast("TaskView", _filled(TaskView, answer))
-
-
-def complete_explanation(answer: Answer) -> TaskExplanation:
-    """An explanation, its nodes complete."""
-    found = cast("TaskExplanation", _filled(TaskExplanation, answer))
-    found["nodes"] = [cast("NodeVerdict", _filled(NodeVerdict, node)) for node in found["nodes"]]
-    return found
-
-
-def complete_rebalance(answer: Answer) -> RebalanceView:
-    """What rebalancing would do, its moves complete."""
-    found = cast("RebalanceView", _filled(RebalanceView, answer))
-    found["moves"] = [cast("TaskMove", _filled(TaskMove, move)) for move in found["moves"]]
-    return found
+    return cast("TaskView", filled(TaskView, answer))
 
 
 def complete_network(answer: Answer) -> NetworkView:
     """A network with every field."""
-    return cast("NetworkView", _filled(NetworkView, answer))
+    return cast("NetworkView", filled(NetworkView, answer))
 
 
 def complete_log_line(answer: Answer) -> LogLine:
     """A log line with every field."""
-    return cast("LogLine", _filled(LogLine, answer))
+    return cast("LogLine", filled(LogLine, answer))
 
 
 def complete_changes(answer: Answer) -> ChangesView:
     """The newest index."""
-    return cast("ChangesView", _filled(ChangesView, answer))
+    return cast("ChangesView", filled(ChangesView, answer))

@@ -8,7 +8,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import msgspec
 import pytest
 
-from stackctl.client import content_views, views
+from stackctl.client import content_views, placement_views, views
 from stackctl.wire import api
 
 NAMES = [
@@ -26,6 +26,11 @@ NAMES = [
     "NodeVerdict",
     "TaskExplanation",
     "TaskMove",
+    "FieldChange",
+    "PlannedMove",
+    "PlannedLoss",
+    "ServicePlan",
+    "PlanView",
     "RebalanceView",
     "NetworkView",
     "ContentView",
@@ -33,8 +38,9 @@ NAMES = [
     "ChangesView",
 ]
 
-VIEWS = {**vars(views), **vars(content_views)}
-DEFAULTS = {**views.DEFAULTS, **content_views.DEFAULTS}
+MODULES = (views, placement_views, content_views)
+VIEWS = {name: kind for module in MODULES for name, kind in vars(module).items()}
+DEFAULTS = {**views.DEFAULTS, **placement_views.DEFAULTS, **content_views.DEFAULTS}
 
 
 def as_json(hint: Any) -> Any:
