@@ -131,7 +131,7 @@ def test_one_host_shares_what_a_cluster_cannot() -> None:
 
 
 @settings(
-    max_examples=40,
+    max_examples=25,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
