@@ -130,6 +130,20 @@ def _task(stack: str, task: specs.TaskSpec, key: str, value: str) -> specs.TaskS
             return replace(task, placement=replace(placement, spread=(*placement.spread, value)))
         case "max-per-node":
             return replace(task, placement=replace(placement, replicas_per_node_max=int(value)))
+        case "prefer":
+            wishes = (*placement.prefer, value)
+            return replace(task, placement=replace(placement, prefer=wishes))
+        case "apart":
+            others = (*placement.exclude_services, f"{stack}_{value}")
+            return replace(task, placement=replace(placement, exclude_services=others))
+        case "rebalance":
+            choice = specs.Rebalance(value)
+            return replace(task, placement=replace(placement, rebalance=choice))
+        case "volume":
+            mount = specs.Mount(
+                kind=specs.MountKind.VOLUME, source=f"{stack}_{value}", target=f"/{value}"
+            )
+            return replace(task, container=replace(container, mounts=(*container.mounts, mount)))
         case "cpu":
             amount = replace(task.reservations, nano_cpus=int(float(value) * NANO))
             return replace(task, reservations=amount)

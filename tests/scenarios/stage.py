@@ -10,11 +10,14 @@ kill TASK exit=CODE             its container ends    image NODE NAME   the node
     forget-image NODE NAME          the node has it no longer
 advance 5s                      prints what happened meanwhile
 ps [SERVICE|STACK]  services  containers  networks  configs  secrets  stacks  backends SERVICE
+explain TASK                    rebalance [plan] [stateful]
 """
 
 from collections.abc import Callable
 
 from stackctl.core.assignments import assignment_for
+from stackctl.core.scheduling import rebalance
+from stackctl.core.scheduling.explain import explain
 from stackctl.model.objects import Availability, NodeRole
 from stackctl.state import commands, queries
 from stackctl.state.results import Result
@@ -65,6 +68,8 @@ class Stage:
             "secrets": self._secrets,
             "stacks": self._stacks,
             "backends": self._backends,
+            "explain": self._explain,
+            "rebalance": self._rebalance,
         }
 
     def _now(self) -> float:
@@ -105,6 +110,28 @@ class Stage:
                 service_id=self._service(words[0]), replicas=int(words[1]), now=self._now()
             )
         )
+
+    def _rebalance(self, words: list[str]) -> list[str]:
+        """`rebalance plan` shows the moves, `rebalance` or `rebalance stateful` begins them."""
+        is_stateful = "stateful" in words
+        if "plan" not in words:
+            return self._submit(
+                commands.Rebalance(moves_max=99, allows_stateful=is_stateful, now=self._now())
+            )
+        wish = rebalance.Wish(allows_stateful=is_stateful)
+        plan = rebalance.plan_for(self.world.state, wish, now=self._now())
+        moves = [
+            " -> ".join(rebalance.describe(self.world.state, choice)) + f": {choice.reason}"
+            for choice in plan.choices
+        ]
+        stays = [f"{name} stays: {why}" for name, why in sorted(plan.staying.items())]
+        return [*moves, *stays] or ["nothing to move"]
+
+    def _explain(self, words: list[str]) -> list[str]:
+        task = queries.find_task(self.world.state, words[0])
+        found = explain(self.world.state, task, now=self._now())
+        rows = [[node.hostname, node.verdict, node.reason] for node in found.nodes]
+        return [found.error, *_table(rows)] if found.error else _table(rows)
 
     def _rollback(self, words: list[str]) -> list[str]:
         return self._submit(
