@@ -36,10 +36,7 @@ def schedule(decisions: Decisions) -> None:
         unplaced = tasks
         if need is None or need not in hopeless:
             unplaced = _place(decisions, tasks, placement)
-            for task in tasks[: len(tasks) - len(unplaced)]:
-                placed = decisions.draft.task(task.id)
-                if placed is not None:
-                    situation.homes.note(service, revision, placed.node_id)
+            situation.homes.note(service, revision, tasks[: len(tasks) - len(unplaced)])
         if unplaced:
             left_over.append((unplaced, placement))
             if need is not None and not placement.is_limited:
@@ -80,10 +77,19 @@ class Situation:
     def groups(self, pending: Sequence[objects.Task]) -> dict[GroupKey, list[objects.Task]]:
         """Pending tasks that are alike to the scheduler, in the order in which they are placed."""
         found: dict[GroupKey, list[objects.Task]] = {}
+        bound: dict[tuple[str, int], bool] = {}
         for task in pending:
+            kind = (task.service_id, task.revision)
+            is_bound = bound.get(kind)
+            if is_bound is None:
+                service = self.draft.services[task.service_id]
+                spec = service.task_specs.get(task.revision, service.spec.task)
+                is_bound = bound[kind] = volumes.is_bound(spec)
+            home = ""
+            if is_bound:
+                home = self.homes.home(self.draft.services[task.service_id], task)
             given = task.node_id or task.meant_for
-            home = self.homes.home(self.draft.services[task.service_id], task)
-            found.setdefault((task.service_id, task.revision, given, home), []).append(task)
+            found.setdefault((*kind, given, home), []).append(task)
         return found
 
     def placement(

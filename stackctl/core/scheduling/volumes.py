@@ -11,7 +11,7 @@ Services that name the same volume mean the same data: one that has no place yet
 which another one has it, if that has room.
 """
 
-from collections import Counter
+from collections.abc import Iterable
 
 from stackctl.core.scheduling import filters
 from stackctl.model import objects, specs
@@ -45,7 +45,7 @@ class Homes:
     def __init__(self, draft: Draft) -> None:
         self._draft = draft
         self._slots: dict[str, dict[int, objects.Task]] = {}
-        self._holders: dict[str, Counter[tuple[str, str]]] | None = None
+        self._holders: dict[str, set[tuple[str, str]]] | None = None
 
     def home(self, service: objects.Service, task: objects.Task) -> str:
         """The node that a pending task must return to, or ""."""
@@ -78,12 +78,17 @@ class Homes:
             if service_id != service.id
         )
 
-    def note(self, service: objects.Service, revision: int, node_id: str) -> None:
-        """A task was placed."""
-        if self._holders is not None:
-            spec = service.task_specs.get(revision, service.spec.task)
-            for name in local_volumes(spec):
-                self._holders.setdefault(name, Counter())[service.id, node_id] += 1
+    def note(self, service: objects.Service, revision: int, tasks: Iterable[objects.Task]) -> None:
+        """Tasks were placed."""
+        spec = service.task_specs.get(revision, service.spec.task)
+        names = local_volumes(spec) if self._holders is not None else ()
+        if self._holders is None or not names:
+            return
+        for task in tasks:
+            placed = self._draft.task(task.id)
+            if placed is not None and placed.node_id:
+                for name in names:
+                    self._holders.setdefault(name, set()).add((service.id, placed.node_id))
 
     def _former(self, service: objects.Service) -> dict[int, objects.Task]:
         """By slot the newest task that has had a container."""
@@ -95,8 +100,8 @@ class Homes:
                     found[task.slot] = task
         return found
 
-    def _find_holders(self) -> dict[str, Counter[tuple[str, str]]]:
-        found: dict[str, Counter[tuple[str, str]]] = {}
+    def _find_holders(self) -> dict[str, set[tuple[str, str]]]:
+        found: dict[str, set[tuple[str, str]]] = {}
         for service in self._draft.services.values():
             names = local_volumes(service.spec.task)
             if not names:
@@ -104,7 +109,7 @@ class Homes:
             for task in self._draft.tasks_of(service.id).values():
                 if task.node_id and (not task.has_ended or has_had_container(task)):
                     for name in names:
-                        found.setdefault(name, Counter())[service.id, task.node_id] += 1
+                        found.setdefault(name, set()).add((service.id, task.node_id))
         return found
 
 
