@@ -1,10 +1,17 @@
-"""What `service scale` and `service rollback` do: change services, follow them together."""
+"""What `service scale` and the rollbacks of services and stacks do: change, and follow."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from stackctl.cli.render.changes import render_changes
 from stackctl.cli.session import Session
-from stackctl.cli.waiting import Change, WaitOptions, read_services, wait_for_change
+from stackctl.cli.waiting import (
+    Change,
+    WaitOptions,
+    read_services,
+    read_stack,
+    wait_for_change,
+)
 from stackctl.client.convergence import baseline_of
 from stackctl.errors import InputError
 
@@ -60,6 +67,32 @@ def roll_back_service(
             baseline=baseline_of(before),
             show_command=f"stackctl service ps {service['name']}",
             accepts_rollback=True,
+        )
+        wait_for_change(session, change, wait)
+    return 0
+
+
+def roll_back_stack(
+    session: Session, name: str, revision: int, *, is_detached: bool, wait: WaitOptions
+) -> int:
+    """Return to a revision of a stack. Raises NoSuchName, Conflict, NotConverged."""
+    client = session.client
+    read = read_stack(name)
+    before = read(client)
+    result = client.rollback_stack(name, revision)
+    if not wait.is_quiet:
+        session.terminal.write(render_changes(result["changes"]))
+    if not is_detached:
+        change = Change(
+            service_names=tuple(
+                change["name"]
+                for change in result["changes"]
+                if change["kind"] == "service" and change["action"] != "remove"
+            ),
+            read=read,
+            baseline=baseline_of(before),
+            show_command=f"stackctl stack ps {name}",
+            after_index=result["index"],
         )
         wait_for_change(session, change, wait)
     return 0

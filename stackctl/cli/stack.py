@@ -4,8 +4,9 @@ from typing import Annotated
 
 import typer
 
-from stackctl.cli import config, deploy, options, removing
+from stackctl.cli import changing, config, deploy, options, removing
 from stackctl.cli.listings import content_lists, service_lists, stack_lists, task_lists
+from stackctl.cli.waiting import WaitOptions
 
 app = typer.Typer(
     name="stack",
@@ -113,6 +114,54 @@ def list_secrets(
     """List the secrets of a stack, a line for each content that a service has or may return to."""
     chosen = options.list_options(filters=filters, layout=layout, is_quiet=quiet)
     return content_lists.list_secrets_of_stack(options.session_of(context), (stack,), chosen)
+
+
+@app.command(
+    name="revisions",
+    epilog="\b\nExamples:\n  stackctl stack revisions shop\n"
+    "  stackctl stack revisions --format json shop",
+)
+def list_revisions(
+    context: typer.Context,
+    *,
+    stack: StackName,
+    layout: options.Layout = "",
+    quiet: options.Quiet = False,
+) -> int:
+    """List what a stack was after its last deploys, and can be again."""
+    chosen = options.list_options(layout=layout, is_quiet=quiet)
+    return stack_lists.list_revisions(options.session_of(context), (stack,), chosen)
+
+
+@app.command(
+    name="rollback",
+    epilog="\b\nExamples:\n  stackctl stack rollback shop\n  stackctl stack rollback shop 4",
+)
+def rollback(
+    context: typer.Context,
+    *,
+    stack: StackName,
+    revision: Annotated[
+        int,
+        typer.Argument(
+            metavar="[REVISION]",
+            min=0,
+            help="Number of the revision.  [default: the one before the present one]",
+            show_default=False,
+        ),
+    ] = 0,
+    detach: options.Detach = False,
+    quiet: options.WaitQuietly = False,
+    timeout: options.Timeout = None,
+) -> int:
+    """Make a stack what it was at a revision, configs and secrets too, and wait until it runs."""
+    return changing.roll_back_stack(
+        options.session_of(context),
+        stack,
+        revision,
+        is_detached=detach,
+        wait=WaitOptions(is_quiet=quiet, timeout_seconds=timeout),
+    )
 
 
 @app.command(

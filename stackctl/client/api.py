@@ -86,6 +86,16 @@ class Client:
             query["rerun"] = "1"
         return views.complete_plan(self._json("POST", path, body=spec, query=query))
 
+    def stack_revisions(self, name: str) -> list[views.StackRevisionView]:
+        """What a stack was after its last deploys, the newest first."""
+        found = self._json("GET", f"{_path('stacks', name)}/revisions")
+        return [views.complete_stack_revision(revision) for revision in found]
+
+    def rollback_stack(self, name: str, revision: int) -> views.DeployResult:
+        """Make a stack what it was at a revision; 0 is the one before the present one."""
+        path, body = f"{_path('stacks', name)}/rollback", {"revision": revision}
+        return views.complete_deploy(self._json("POST", path, body=json.dumps(body).encode()))
+
     def remove_stack(self, name: str) -> views.ChangesView:
         """Begin to remove a stack; it is listed until its last task has ended."""
         return views.complete_changes(self._json("DELETE", _path("stacks", name)))

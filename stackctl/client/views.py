@@ -100,6 +100,16 @@ class FieldChange(TypedDict):
     after: str
 
 
+class StackRevisionView(TypedDict):
+    """What a stack was after a deploy, and can be again."""
+
+    number: int
+    at: float
+    cause: str
+    is_current: bool
+    services: dict[str, str]
+
+
 class PlannedMove(TypedDict):
     """A slot whose task is on another node after a deploy."""
 
@@ -279,6 +289,7 @@ DEFAULTS: Mapping[type, Answer] = {
     StackView: {"removing": False},
     Change: {"cause": ""},
     DeployResult: {"changes": []},
+    StackRevisionView: {"cause": "", "is_current": False, "services": {}},
     FieldChange: {"before": "", "after": ""},
     PlannedMove: {},
     ServicePlan: {
@@ -362,6 +373,11 @@ def complete_deploy(answer: Answer) -> DeployResult:
     result = cast("DeployResult", filled(DeployResult, answer))
     result["changes"] = [cast("Change", filled(Change, each)) for each in result["changes"]]
     return result
+
+
+def complete_stack_revision(answer: Answer) -> StackRevisionView:
+    """A revision of a stack with every field."""
+    return cast("StackRevisionView", filled(StackRevisionView, answer))
 
 
 def complete_plan(answer: Answer) -> PlanView:

@@ -92,6 +92,21 @@ ROUTES: tuple[Route, ...] = (
         summary="What deploying a stack would change",
     ),
     Route(
+        method="GET",
+        path="/v1/stacks/{name}/revisions",
+        handler=stacks.list_revisions,
+        response=list[api.StackRevisionView],
+        summary="What a stack was after its last deploys",
+    ),
+    Route(
+        method="POST",
+        path="/v1/stacks/{name}/rollback",
+        handler=stacks.roll_back_stack,
+        request=api.StackRollbackRequest,
+        response=api.DeployResult,
+        summary="Make a stack what it was at a revision",
+    ),
+    Route(
         method="DELETE",
         path="/v1/stacks/{name}",
         handler=stacks.remove_stack,

@@ -274,6 +274,17 @@ class Secret(Model, frozen=True, kw_only=True):
         return self.spec.name
 
 
+class StackRevision(Model, frozen=True, kw_only=True):
+    """What a stack was after a deploy; its contents of configs and secrets by id."""
+
+    number: int
+    at: float
+    cause: str = ""  # in words, what made it
+    services: tuple[specs.ServiceSpec, ...] = ()
+    networks: tuple[specs.NetworkSpec, ...] = ()
+    content_ids: tuple[str, ...] = ()
+
+
 class Stack(Model, frozen=True, kw_only=True):
     """A stack: the name under which services, networks and configs were deployed together."""
 
@@ -281,6 +292,7 @@ class Stack(Model, frozen=True, kw_only=True):
     created_at: float
     updated_at: float
     revision: int = 1
+    revisions: tuple[StackRevision, ...] = ()  # the last ones, the present one included
     removing: bool = False
     version: int = 0
 

@@ -47,6 +47,9 @@ def _perform(draft: Draft, command: commands.Command) -> Result:
         case commands.PutStack():
             revision, done = deploy.put_stack(draft, command)
             return Result(index=draft.index, revision=revision, changes=done)
+        case commands.RollBackStack():
+            revision, done = deploy.roll_back_stack(draft, command)
+            return Result(index=draft.index, revision=revision, changes=done)
         case commands.RemoveStack():
             deploy.remove_stack(draft, command)
         case commands.ScaleService():

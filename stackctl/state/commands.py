@@ -88,6 +88,14 @@ class PutStack(_Command, frozen=True, kw_only=True, tag="put-stack"):
     sealed: tuple[objects.SealedContent, ...] = ()
 
 
+class RollBackStack(_Command, frozen=True, kw_only=True, tag="roll-back-stack"):
+    """A stack is to be what it was at a revision; 0 is the one before the present one."""
+
+    name: str
+    seed: bytes
+    revision: int = 0
+
+
 class RemoveStack(_Command, frozen=True, kw_only=True, tag="remove-stack"):
     """A stack and everything deployed under its name is to go."""
 
@@ -157,6 +165,7 @@ Command = (
     | ChangeNode
     | RemoveNode
     | PutStack
+    | RollBackStack
     | RemoveStack
     | ScaleService
     | UpdateService

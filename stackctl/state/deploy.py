@@ -11,7 +11,16 @@ from msgspec.structs import replace
 
 from stackctl.model import objects, specs
 from stackctl.model.ids import derive_id
-from stackctl.state import admission, commands, contents, removal, revisions, sharing, spec_checks
+from stackctl.state import (
+    admission,
+    commands,
+    contents,
+    history,
+    removal,
+    revisions,
+    sharing,
+    spec_checks,
+)
 from stackctl.state.cluster import Draft
 from stackctl.state.results import conflict, unknown
 from stackctl.wire import api
@@ -21,7 +30,9 @@ PRUNED = "no longer in the file"
 Prunable = TypeVar("Prunable", objects.Service, objects.Network, objects.Config, objects.Secret)
 
 
-def put_stack(draft: Draft, command: commands.PutStack) -> tuple[int, tuple[api.Change, ...]]:
+def put_stack(
+    draft: Draft, command: commands.PutStack, *, cause: str = "deployed"
+) -> tuple[int, tuple[api.Change, ...]]:
     """Creates or updates a stack; returns its revision and what changed. Raises Rejection."""
     spec = command.spec
     contents.check_sealed(spec, command.sealed)
@@ -42,8 +53,18 @@ def put_stack(draft: Draft, command: commands.PutStack) -> tuple[int, tuple[api.
         held = replace(held, updated_at=command.now, revision=held.revision + 1)
     else:
         return held.revision, tuple(changes)
-    draft.put_stack(held)
+    draft.put_stack(history.recorded(draft, held, now=command.now, cause=cause))
     return held.revision, tuple(changes)
+
+
+def roll_back_stack(
+    draft: Draft, command: commands.RollBackStack
+) -> tuple[int, tuple[api.Change, ...]]:
+    """The stack becomes what it was at a revision, services that came later go; that makes a new
+    revision. Raises Rejection.
+    """
+    put, revision = history.return_command(draft, command)
+    return put_stack(draft, put, cause=f"rolled back to revision {revision.number}")
 
 
 def remove_stack(draft: Draft, command: commands.RemoveStack) -> None:
@@ -99,7 +120,8 @@ def update_service(
         if service.stack_name == held.stack_name and not service.removing
     )
     spec = specs.StackSpec(name=held.stack_name, services=tuple(services))
-    return put_stack(draft, commands.PutStack(spec=spec, seed=b"", now=command.now))
+    put = commands.PutStack(spec=spec, seed=b"", now=command.now)
+    return put_stack(draft, put, cause=f"service {held.name} updated")
 
 
 def rollback_service(draft: Draft, command: commands.RollbackService) -> None:

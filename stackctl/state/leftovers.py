@@ -6,7 +6,7 @@ between may have taken it up again.
 
 from stackctl.model import objects
 from stackctl.model.task_state import TaskState
-from stackctl.state import contents
+from stackctl.state import contents, history
 from stackctl.state.cluster import Draft
 from stackctl.state.contents import Content
 
@@ -38,4 +38,6 @@ def is_content_unused(draft: Draft, content: Content) -> bool:
     """True for a content that is neither what its name means now nor in use by any revision."""
     if contents.is_current(draft, content) and not content.removing:
         return False
-    return next(contents.users(draft, content), None) is None
+    return next(contents.users(draft, content), None) is None and not history.is_held(
+        draft, content
+    )

@@ -90,6 +90,20 @@ def list_stacks(state: ClusterState) -> list[api.StackView]:
     ]
 
 
+def list_revisions(stack: objects.Stack) -> list[api.StackRevisionView]:
+    """The revisions of a stack that it can return to, the newest first."""
+    return [
+        api.StackRevisionView(
+            number=revision.number,
+            at=revision.at,
+            cause=revision.cause,
+            is_current=revision.number == stack.revision,
+            services={spec.name: spec.task.container.image for spec in revision.services},
+        )
+        for revision in reversed(stack.revisions)
+    ]
+
+
 def list_services(state: ClusterState, *, stack: str = "") -> list[api.ServiceView]:
     """Services, of one stack or all."""
     return [

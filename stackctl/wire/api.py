@@ -88,6 +88,22 @@ class StackView(Model, frozen=True, kw_only=True):
     removing: bool = False
 
 
+class StackRevisionView(Model, frozen=True, kw_only=True):
+    """What a stack was after a deploy, and can be again."""
+
+    number: int
+    at: float
+    cause: str = ""
+    is_current: bool = False
+    services: Mapping[str, str] = {}  # name -> image
+
+
+class StackRollbackRequest(StrictModel, frozen=True, kw_only=True):
+    """POST to a stack's rollback; 0 is the revision before the present one."""
+
+    revision: int = 0
+
+
 class Change(Model, frozen=True, kw_only=True):
     """One thing that a deploy changed (or would change), with the reason in words."""
 

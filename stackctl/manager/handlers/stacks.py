@@ -1,4 +1,4 @@
-"""Stacks: list, plan, deploy, remove."""
+"""Stacks: list, plan, deploy, roll back, remove."""
 
 import asyncio
 
@@ -64,6 +64,30 @@ async def _put_command(parts: Parts, call: Call) -> tuple[ClusterState, commands
         prune=query.prune,
         rerun=query.rerun,
         now=parts.clock.now(),
+    )
+
+
+async def list_revisions(parts: Parts, call: Call) -> list[api.StackRevisionView]:
+    """What the stack was after its last deploys."""
+    state = await parts.cluster.read()
+    return queries.list_revisions(queries.find_stack(state, call.path["name"]))
+
+
+async def roll_back_stack(parts: Parts, call: Call) -> api.DeployResult:
+    """Makes the stack what it was at a revision."""
+    request: api.StackRollbackRequest = call.body
+    state = await parts.cluster.read()
+    name = queries.find_stack(state, call.path["name"]).name
+    result = await parts.cluster.propose(
+        commands.RollBackStack(
+            name=name,
+            revision=request.revision,
+            seed=clock.new_seed(),
+            now=parts.clock.now(),
+        )
+    )
+    return api.DeployResult(
+        name=name, revision=result.revision, index=result.index, changes=result.changes
     )
 
 

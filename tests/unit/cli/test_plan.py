@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from stackctl.cli.render.plan import render_plan
+from stackctl.cli.render.stacks import revision_rows
 from stackctl.client import views
 
 
@@ -91,3 +92,22 @@ def test_an_unknown_format_is_refused(run: Any, tmp_path: Path) -> None:
         2,
         "stackctl: 'xml' is no format of a plan",
     )
+
+
+def test_revisions_are_listed_newest_first_with_a_star_at_the_present_one() -> None:
+    revisions = [
+        views.complete_stack_revision(
+            {
+                "number": number,
+                "at": 0,
+                "cause": "deployed",
+                "is_current": number == 2,
+                "services": {"shop_web": f"web:{number}"},
+            }
+        )
+        for number in (2, 1)
+    ]
+    rows = revision_rows(revisions, now=60, is_table=True)
+    assert [row["Revision"] for row in rows] == ["2 *", "1"]
+    assert rows[0]["Services"] == "shop_web=web:2"
+    assert rows[0]["CreatedAt"] == "About a minute ago"

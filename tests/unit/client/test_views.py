@@ -26,6 +26,7 @@ NAMES = [
     "NodeVerdict",
     "TaskExplanation",
     "TaskMove",
+    "StackRevisionView",
     "FieldChange",
     "PlannedMove",
     "PlannedLoss",

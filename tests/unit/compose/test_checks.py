@@ -103,7 +103,10 @@ def test_subnets_of_one_file_must_not_overlap(stack: StackFolder) -> None:
       c: {ipam: {config: [{subnet: 10.7.1.0/24}]}}
     """
     assert stack.problems(text) == [
-        "4:32: networks.c.ipam.config[0].subnet: subnet 10.7.1.0/24 overlaps 10.7.0.0/16 of network a"
+        (
+            "4:32: networks.c.ipam.config[0].subnet: "
+            "subnet 10.7.1.0/24 overlaps 10.7.0.0/16 of network a"
+        )
     ]
 
 

@@ -222,10 +222,15 @@ COMMANDS = st.one_of(
         sealed=st.lists(SEALED, max_size=2).map(tuple),
     ),
     st.builds(commands.RemoveStack, now=TIMES, name=STACKS),
-    st.builds(commands.ScaleService, now=TIMES, service_id=IDS, replicas=NUMBERS),
     st.builds(
-        commands.UpdateService, now=TIMES, service_id=IDS, spec=SERVICES, previous=SERVICES
+        commands.RollBackStack,
+        now=TIMES,
+        name=STACKS,
+        revision=NUMBERS,
+        seed=st.binary(min_size=1, max_size=2),
     ),
+    st.builds(commands.ScaleService, now=TIMES, service_id=IDS, replicas=NUMBERS),
+    st.builds(commands.UpdateService, now=TIMES, service_id=IDS, spec=SERVICES, previous=SERVICES),
     st.builds(commands.RollbackService, now=TIMES, service_id=IDS),
     st.builds(commands.RemoveService, now=TIMES, service_id=IDS),
     st.builds(

@@ -56,8 +56,10 @@ def _port(**fields: object) -> Change:
         ),
         (
             lambda spec: _task(spec, placement=specs.Placement(prefer=("node.moon==full",))),
-            "no node has 'node.moon'; keys are node.id, node.hostname, node.ip, node.role, "
-            "node.platform.os, node.platform.arch, node.labels.NAME",
+            (
+                "no node has 'node.moon'; keys are node.id, node.hostname, node.ip, node.role, "
+                "node.platform.os, node.platform.arch, node.labels.NAME"
+            ),
         ),
         (
             lambda spec: _task(spec, placement=specs.Placement(avoid_services=(spec.name,))),

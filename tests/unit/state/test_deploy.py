@@ -9,6 +9,7 @@ from stackctl.model import objects, specs
 from stackctl.model.objects import UpdateState
 from stackctl.state import commands
 from stackctl.state.changes import SetUpdateStatus
+from stackctl.state.history import REVISIONS_MAX
 from stackctl.state.results import Result
 from tests.unit.core.bench import NETWORK, Bench, service_spec, stack_spec
 
@@ -156,12 +157,12 @@ def test_the_contents_of_old_revisions_stay_until_nobody_needs_them() -> None:
     contents = {config.spec.content for config in bench.state.configs.values()}
     # The history of the slot still refers to the first.
     assert contents == {b"one", b"two", b"three"}
-    for number in range(8):
+    for number in range(REVISIONS_MAX + 3):
         bench.put(_with_config(str(number).encode(), monitor_seconds=0))
         bench.obey()
     contents = {config.spec.content for config in bench.state.configs.values()}
     assert b"one" not in contents
-    assert len(contents) <= 7
+    assert len(contents) == REVISIONS_MAX
 
 
 def test_services_absent_from_the_file_stay_without_prune() -> None:
@@ -186,7 +187,8 @@ def test_pruning_takes_services_networks_and_configs() -> None:
     bench.obey()
     assert set(bench.state.service_ids) == {"shop_new"}
     assert set(bench.state.network_ids) == {"shop_n"}
-    assert not bench.state.configs
+    # Its content stays for the revision that one may return to.
+    assert all(config.removing for config in bench.state.configs.values())
 
 
 def test_pruning_leaves_other_stacks_alone() -> None:
