@@ -110,4 +110,4 @@ def test_revisions_are_listed_newest_first_with_a_star_at_the_present_one() -> N
     rows = revision_rows(revisions, now=60, is_table=True)
     assert [row["Revision"] for row in rows] == ["2 *", "1"]
     assert rows[0]["Services"] == "shop_web=web:2"
-    assert rows[0]["CreatedAt"] == "About a minute ago"
+    assert rows[0]["CreatedAt"] == "about a minute ago"
