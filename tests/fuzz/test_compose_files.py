@@ -10,7 +10,7 @@ from tests.fuzz.mutants import mutant
 from tests.fuzz.outcome import SPEC
 
 BATCHES = 4
-BATCH_SIZE = 300
+BATCH_SIZE = 500
 
 
 @pytest.mark.timeout(400)
