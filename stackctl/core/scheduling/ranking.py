@@ -160,12 +160,16 @@ class Placement:
         ]
         return sorted(rooms, key=lambda room: (self.branch_rank(room), self._rank(room)))
 
+    def is_ranked(self, room: NodeRoom) -> bool:
+        """True for nodes that take tasks of the group at all, whether or not they have room."""
+        return room.node.id in self._field.unmet
+
     def branch_rank(self, room: NodeRoom) -> tuple[tuple[int, ...], Leaf]:
         """How full the branch of a node is, level by level, and the branch itself."""
         return self._leaf_rank(self._field.leaves[room.node.id])
 
     def rank(self, room: NodeRoom) -> Rank:
-        """The rank of a node within its branch."""
+        """The rank of a ranked node within its branch."""
         return self._rank(room)
 
     def close(self) -> None:

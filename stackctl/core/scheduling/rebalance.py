@@ -109,6 +109,8 @@ class _Planner:
         best: tuple[Better, int, objects.Task, NodeRoom] | None = None
         for task in tasks:
             source = self._situation.rooms[task.node_id]
+            if not placement.is_ranked(source):
+                continue  # a paused node keeps what it has; others are emptied anyway
             found = _better(placement, source, targets)
             if found is not None:
                 gain = (_standing(placement, source, source), task.slot)

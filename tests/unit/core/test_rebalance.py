@@ -169,6 +169,13 @@ def test_a_service_in_an_update_stays() -> None:
     assert plan.staying == {"shop_web": "an update is not over"}
 
 
+def test_a_paused_node_keeps_its_tasks_and_gets_none() -> None:
+    bench = _lopsided(service_spec(replicas=6))
+    bench.change("n1", availability=objects.Availability.PAUSE)
+    bench.change("n2", availability=objects.Availability.PAUSE)
+    assert plan_for(bench.state, Wish(), now=bench.now).choices == ()
+
+
 def test_a_drained_node_ends_a_move_and_the_old_task_goes_on() -> None:
     bench = _lopsided(service_spec(replicas=6))
     _rebalance(bench)
