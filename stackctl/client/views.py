@@ -131,6 +131,7 @@ class ServicePlan(TypedDict):
     tasks_kept: int
     tasks_started: int
     tasks_stopped: int
+    tasks_completed: int
     nodes: dict[str, int]
     moves: list[PlannedMove]
     waiting: list[str]
@@ -301,6 +302,7 @@ DEFAULTS: Mapping[type, Answer] = {
         "tasks_kept": 0,
         "tasks_started": 0,
         "tasks_stopped": 0,
+        "tasks_completed": 0,
         "nodes": {},
         "moves": [],
         "waiting": [],

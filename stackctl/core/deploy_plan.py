@@ -102,10 +102,15 @@ def _service_plan(
         tasks_kept=len(kept),
         tasks_started=len(running_after) - len(kept),
         tasks_stopped=len(running_before) - len(kept),
+        tasks_completed=_completed(after, service_id) - _completed(before, service_id),
         nodes=_places(after, running_after),
         moves=tuple(_moves(before, after, running_before, running_after)),
         waiting=tuple(_waiting(after, service_id)),
     )
+
+
+def _completed(state: ClusterState, service_id: str) -> int:
+    return sum(task.has_completed for task in state.tasks_of(service_id).values())
 
 
 def _places(state: ClusterState, tasks: Sequence[objects.Task]) -> dict[str, int]:

@@ -155,6 +155,7 @@ class ServicePlan(Model, frozen=True, kw_only=True):
     tasks_kept: int = 0
     tasks_started: int = 0
     tasks_stopped: int = 0
+    tasks_completed: int = 0  # that run and end with success on the way
     nodes: Mapping[str, int] = {}  # host name -> tasks afterwards
     moves: tuple[PlannedMove, ...] = ()
     waiting: tuple[str, ...] = ()  # why tasks would not start

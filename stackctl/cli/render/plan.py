@@ -62,6 +62,7 @@ def _task_line(service: ServicePlan) -> str:
             (started - replaced, "started"),
             (stopped - replaced, "stopped"),
             (service["tasks_kept"], "kept"),
+            (service["tasks_completed"], "run to completion"),
         )
         if count
     ]

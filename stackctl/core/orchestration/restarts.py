@@ -45,6 +45,11 @@ def policy_of(spec: specs.ServiceSpec) -> specs.RestartPolicy:
     return policy
 
 
+def goes_on_after_success(spec: specs.ServiceSpec) -> bool:
+    """True when a task that ends with success is to be followed: the service never completes."""
+    return policy_of(spec).condition == RestartCondition.ANY
+
+
 def decide_restart(
     slot: Slot, policy: specs.RestartPolicy, *, last: objects.Task, now: float
 ) -> Restart | Spent:

@@ -275,6 +275,8 @@ def _failed_in_update(
 ) -> bool:
     if not _is_of_update(service, status, task) or not ended_by_itself(task):
         return False
+    if task.has_completed and not restarts.goes_on_after_success(service.spec):
+        return False  # it has done what it was there for
     return not task.running_at or task.status.at - task.running_at <= policy.monitor_seconds
 
 

@@ -163,3 +163,10 @@ def _random_service(chance: random.Random, name: str) -> specs.ServiceSpec:
         placement=chance.choice((specs.Placement(), BOUND)),
         update=specs.UpdatePolicy(order=order, monitor_seconds=1, parallelism=chance.randint(0, 2)),
     )
+
+
+def test_tasks_that_run_to_completion_are_counted() -> None:
+    made = world("n1")
+    job = service_spec("shop_load", mode=specs.Mode.REPLICATED_JOB, replicas=2)
+    planned = of(plan(made, job), "shop_load")
+    assert (planned.tasks_completed, planned.running_after) == (2, 0)
