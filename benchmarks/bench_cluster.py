@@ -33,6 +33,7 @@ from tests.e2e.cluster import LabCluster  # noqa: E402 - the same
 IMAGE = "stackctl/busybox:test"
 THREADS_PER_ENGINE = 6
 WAIT_SECONDS_MAX = 180.0
+DONE = "completed"  # an update's state, in both
 STACK = """services:
   sleeper:
     image: {image}
@@ -131,6 +132,14 @@ class Ours:
         await_(lambda: self.count() == replicas)
         return time.monotonic() - began
 
+    def update(self) -> float:
+        """Seconds from the command to the end of a rolling update by twos, watched for 1 s."""
+        flags = ("--force", "--update-parallelism", "2", "--update-monitor", "1s")
+        began = time.monotonic()
+        self._lab.run("service", "update", "--detach", *flags, "bench_sleeper")
+        await_(lambda: self._client.service("bench_sleeper")["service"]["update"]["state"] == DONE)
+        return time.monotonic() - began
+
     def count(self, *, without: str = "") -> int:
         """Tasks that the cluster says are running, those on one node left out."""
         tasks = self._client.tasks(service="bench_sleeper")
@@ -183,6 +192,14 @@ class Swarm:
         await_(lambda: self.count() == replicas)
         return time.monotonic() - began
 
+    def update(self) -> float:
+        """Seconds from the command to the end of a rolling update by twos, watched for 1 s."""
+        flags = ("--force", "--update-parallelism", "2", "--update-monitor", "1s")
+        began = time.monotonic()
+        self._lab.docker("manager1", "service", "update", "--quiet", "--detach", *flags, "sleeper")
+        await_(lambda: self._manager.inspect_service("sleeper")["UpdateStatus"]["State"] == DONE)
+        return time.monotonic() - began
+
     def count(self, *, without: str = "") -> int:
         """Tasks that the swarm says are running, those on one node left out."""
         names = {node["ID"]: node["Description"]["Hostname"] for node in self._manager.nodes()}
@@ -230,6 +247,9 @@ def measure(peer: Ours | Swarm, lab: LabCluster, engines: Engines) -> dict[str, 
     found: dict[str, float] = {}
     found["3 tasks"] = peer.deploy(3)
     found["crash"] = crash_seconds(peer, engines, 3)
+    peer.remove()
+    peer.deploy(10)
+    found["update"] = peer.update()
     peer.remove()
     found["60 tasks"] = peer.deploy(60)
     peer.remove()
