@@ -8,12 +8,15 @@ from stackctl.compose.checking.names import check_names, check_object_names
 from stackctl.compose.checking.placing import check_placing
 from stackctl.compose.checking.ports import check_ports
 from stackctl.compose.checking.services import check_services
+from stackctl.compose.checking.start_steps import check_start_steps
 from stackctl.compose.document import Document
 from stackctl.compose.problems import ProblemLog
 from stackctl.compose.verdicts.rules import Target
 
 
-def check_document(document: Document, log: ProblemLog, target: Target | None) -> None:
+def check_document(
+    document: Document, log: ProblemLog, target: Target | None, *, stack_name: str
+) -> None:
     """Report everything in the document that contradicts itself, or that `target` cannot do."""
     check_names(document, log)
     check_object_names(document, log)
@@ -25,3 +28,4 @@ def check_document(document: Document, log: ProblemLog, target: Target | None) -
         check_for_cluster(document, log)
         check_links(document, log)
         check_placing(document, log)
+        check_start_steps(document, log, stack_name)

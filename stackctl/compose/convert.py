@@ -17,6 +17,7 @@ from stackctl.compose.one_shots import awaited_services, restart_policy
 from stackctl.compose.parts.attachments import FileUse, NetworkUse
 from stackctl.compose.parts.objects import FileObject
 from stackctl.compose.sections.namespaces import HOST
+from stackctl.compose.start_steps import with_steps
 from stackctl.model import specs
 
 
@@ -25,7 +26,11 @@ def convert(document: Document, stack_name: str) -> specs.StackSpec:
     conversion = _Conversion(document, stack_name)
     return specs.StackSpec(
         name=stack_name,
-        services=tuple(conversion.service(service) for service in document.services),
+        services=tuple(
+            spec
+            for service in document.services
+            for spec in with_steps(service, conversion.service(service), stack_name)
+        ),
         networks=own_networks(document, stack_name, conversion.labelled),
         configs=own_configs(document, conversion.labelled),
         secrets=own_secrets(document, conversion.labelled),

@@ -57,7 +57,7 @@ def examine(request: LoadRequest, target: Target | None) -> Loaded:
         judgements = judge(assembled.root, target) if target else ()
         document = _document(assembled, judgements, log, target=target, lenient=request.lenient)
         if request.checks:
-            check_document(document, log, target)
+            check_document(document, log, target, stack_name=assembled.name)
     return Loaded(
         name=assembled.name,
         root=assembled.root,

@@ -8,6 +8,7 @@ from stackctl.compose.verdicts.rules import (
     rule,
     rules,
     text_when,
+    true_when,
 )
 
 _SERVICE = "services.*"
@@ -87,11 +88,20 @@ TOGETHER = (
     rule(f"{_SERVICE}.scale", honoured("the same as deploy.replicas")),
     rule(f"{_SERVICE}.restart"),
     rule(
-        f"{_SERVICE}.pre_start",
+        f"{_SERVICE}.pre_start[].per_replica",
         refused(
-            "a task is one container",
-            "make it a service with deploy.mode: replicated-job, and wait for it in depends_on "
-            "with condition: service_completed_successfully",
+            "a step runs once for all tasks of a service, and on one node",
+            "leave it out, or let the container's own command do the step",
+        ),
+        HONOURED,
+        when=true_when(),
+    ),
+    rule(
+        f"{_SERVICE}.pre_start",
+        emulated(
+            "each step is a job STACK_SERVICE-pre-start-N of the service's container with the "
+            "image's own entrypoint; it runs before a deploy replaces tasks, on one node, and up "
+            "to four times if it fails"
         ),
         HONOURED,
         parts=f"[].image [].per_replica {' '.join(f'[].{key}' for key in _HOOK.split())}",
