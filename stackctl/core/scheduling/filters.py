@@ -60,13 +60,6 @@ def has_platform(node: objects.Node, platform: str) -> bool:
     )
 
 
-def is_allowed(node: objects.Node, spec: specs.TaskSpec) -> bool:
-    """True when nothing that the spec says of nodes speaks against this one."""
-    return meets_constraints(node, spec.placement.constraints) and has_platform(
-        node, spec.container.platform
-    )
-
-
 def has_ports(room: NodeRoom, demand: Demand) -> bool:
     """True when no task on the node publishes one of the host-mode ports."""
     return not any(

@@ -111,6 +111,9 @@ class Situation:
     def demand(self, service: objects.Service, revision: int, *, home: str = "") -> filters.Demand:
         """What tasks of a revision need. Ports belong to the service, not to the task spec: those
         of the previous revision stand in the previous spec.
+
+        Where tasks may be is the service's to say, whatever their revision: its constraints are
+        enforced on running tasks, and one placed by others would have to leave at once.
         """
         spec = service.task_specs.get(revision, service.spec.task)
         owner = service.spec
@@ -119,7 +122,7 @@ class Situation:
         return filters.Demand(
             spec.reservations,
             revisions.host_ports(owner),
-            spec.placement,
+            service.spec.task.placement,
             spec.container.platform,
             home,
             self._relations.neighbours(service.id),

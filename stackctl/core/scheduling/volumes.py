@@ -59,7 +59,10 @@ class Homes:
         if former is None or node is None:
             return ""
         held = local_volumes(service.task_specs.get(former.revision, service.spec.task))
-        if not held & local_volumes(spec) or not filters.is_allowed(node, spec):
+        is_allowed = filters.meets_constraints(node, service.spec.task.placement.constraints)
+        if not is_allowed or not filters.has_platform(node, spec.container.platform):
+            return ""
+        if not held & local_volumes(spec):
             return ""
         return node.id
 

@@ -295,6 +295,19 @@ def test_anonymous_volumes_and_foreign_drivers_are_not_of_one_node() -> None:
     assert volumes.local_volumes(spec) == {"d"}
 
 
+def test_an_old_revision_is_placed_by_the_present_constraints() -> None:
+    # A paused update keeps the old revision; placed by its old constraints, a task would have to
+    # leave at once, and the next one again.
+    bench = Bench("n1", "n2")
+    bench.deploy(service_spec())
+    bench.obey()
+    bench.deploy(service_spec(image="app:2", placement=specs.Placement(constraints=SSD)))
+    bench.settle()
+    bench.lose(bench.places()[0])
+    bench.obey()
+    assert [task.node_id for task in bench.live() if task.status.state < TaskState.RUNNING] == [""]
+
+
 # -- explanations --------------------------------------------------------------------------------
 
 
