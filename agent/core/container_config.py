@@ -9,37 +9,24 @@ stands here and nowhere else:
                before, one network is given, with the MAC address beside the host name, and the
                others are connected before the start. (Their MAC address cannot be chosen there, but
                engines before 1.44 derive it from the address exactly as `mac_address` does.)
-    from 1.44  health checks know a start interval, read-only binds what is mounted below them
-    from 1.45  a volume can be mounted by a path inside it
-    from 1.48  an image can be mounted
+
+Mounts, health checks and what is passed on as the spec has it stand in `stackctl.model`, because a
+stack on one engine needs them, too.
 """
 
 import math
 from collections.abc import Mapping
 
 from agent.core import observed, templates
-from agent.core.engine_options import Body, engine_options, too_old
 from agent.core.generic_resources import environment
-from stackctl.errors import PermanentFailure
-from stackctl.model import specs
+from stackctl.model import engine_body, specs
 from stackctl.model.assignment import NetworkAssignment, TaskAssignment, mac_address
+from stackctl.model.engine_options import Body, engine_options
 from stackctl.model.structs import Model
 
-NANOSECONDS = 1_000_000_000
 API_ENDPOINT_MAC = (1, 44)
-API_START_INTERVAL = (1, 44)
-API_BIND_RECURSION = (1, 44)
-API_VOLUME_SUBPATH = (1, 45)
-API_IMAGE_MOUNT = (1, 48)
 
 NO_NETWORK = "none"
-
-# `recursive` of a bind mount in the engine's words; `enabled` is what it does anyway.
-_RECURSION_OPTIONS = {
-    "disabled": "NonRecursive",
-    "writable": "ReadOnlyNonRecursive",
-    "readonly": "ReadOnlyForceRecursive",
-}
 
 
 class TaskNetwork(Model, frozen=True, kw_only=True):
@@ -133,7 +120,7 @@ def container_body(task: TaskAssignment, place: ContainerPlace) -> Body:
         "WorkingDir": container.working_dir,
         "StopSignal": container.stop_signal,
         "ExposedPorts": {_port_key(port): {} for port in task.ports},
-        "Healthcheck": _healthcheck(container.healthcheck, place.api_version),
+        "Healthcheck": engine_body.healthcheck_body(container.healthcheck, place.api_version),
     }
     body.update({key: value for key, value in optional.items() if value})
     if place.api_version < API_ENDPOINT_MAC:
@@ -171,7 +158,7 @@ def _host_config(task: TaskAssignment, place: ContainerPlace, places: Mapping[st
     limits = task.spec.limits
     mounts, binds = _mounts(container, place, places)
     tmpfs = {
-        templates.expand(mount.target, places): _tmpfs_options(mount)
+        templates.expand(mount.target, places): engine_body.tmpfs_options(mount)
         for mount in container.mounts
         if mount.tmpfs_options
     }
@@ -205,7 +192,7 @@ def _host_config(task: TaskAssignment, place: ContainerPlace, places: Mapping[st
         "ReadonlyRootfs": container.read_only,
         "Privileged": container.privileged,
         "PortBindings": _port_bindings(task.ports),
-        "LogConfig": _log_config(container.log_driver),
+        "LogConfig": engine_body.log_config(container.log_driver),
     }
     config.update({key: value for key, value in optional.items() if value})
     config.update(engine_options(container, place.api_version))
@@ -226,111 +213,14 @@ def _mounts(
         source = templates.expand(mount.source, places)
         target = templates.expand(mount.target, places)
         if mount.kind is specs.MountKind.BIND and (mount.create_source or mount.selinux):
-            binds.append(_short_bind(mount, source, target))
+            binds.append(engine_body.short_bind(mount, source, target))
         else:
-            mounts.append(_mount(mount, source, target, place.api_version))
+            mounts.append(engine_body.mount_body(mount, source, target, place.api_version))
     mounts.extend(
         {"Type": "bind", "Source": source, "Target": target, "ReadOnly": True}
         for target, source in sorted(place.config_sources.items())
     )
     return mounts, binds
-
-
-def _short_bind(mount: specs.Mount, source: str, target: str) -> str:
-    # The long form refuses an absent source on every engine; the short form makes the folder. Only
-    # the short form can label it for SELinux, too.
-    if ":" in source + target:
-        raise PermanentFailure(
-            f"bind mount {source} at {target}: a folder that is to be created or labelled on the "
-            "node cannot have ':' in its path"
-        )
-    if mount.recursive not in ("", "enabled"):
-        raise PermanentFailure(
-            f"bind mount {source} at {target}: recursive: {mount.recursive} excludes a folder that "
-            "is to be created or labelled on the node"
-        )
-    options = ["ro"] if mount.read_only else ["rw"]
-    if mount.propagation:
-        options.append(mount.propagation)
-    if mount.selinux:
-        options.append(mount.selinux)
-    return f"{source}:{target}:{','.join(options)}"
-
-
-def _mount(mount: specs.Mount, source: str, target: str, api_version: tuple[int, int]) -> Body:
-    body: Body = {"Type": mount.kind.value, "Target": target}
-    if source:
-        body["Source"] = source
-    if mount.read_only:
-        body["ReadOnly"] = True
-    if mount.kind is specs.MountKind.BIND:
-        options = _bind_options(mount, api_version)
-        body.update({"BindOptions": options} if options else {})
-    if mount.kind is specs.MountKind.IMAGE:
-        if api_version < API_IMAGE_MOUNT:
-            raise too_old(f"image {source} at {target}", API_IMAGE_MOUNT, api_version)
-        body.update({"ImageOptions": {"Subpath": mount.subpath}} if mount.subpath else {})
-    if mount.kind is specs.MountKind.TMPFS:
-        options = {"SizeBytes": mount.tmpfs_size_bytes, "Mode": mount.tmpfs_mode}
-        body["TmpfsOptions"] = {key: value for key, value in options.items() if value}
-    if mount.kind is specs.MountKind.VOLUME:
-        body["VolumeOptions"] = _volume_options(mount, api_version)
-    return body
-
-
-def _tmpfs_options(mount: specs.Mount) -> str:
-    """The options of mount(8), which the engine's long form has no place for."""
-    options = ["ro"] if mount.read_only else []
-    if mount.tmpfs_size_bytes:
-        options.append(f"size={mount.tmpfs_size_bytes}")
-    if mount.tmpfs_mode:
-        options.append(f"mode={mount.tmpfs_mode:o}")
-    return ",".join((*options, *mount.tmpfs_options))
-
-
-def _bind_options(mount: specs.Mount, api_version: tuple[int, int]) -> Body:
-    options: Body = {"Propagation": mount.propagation} if mount.propagation else {}
-    recursion = _RECURSION_OPTIONS.get(mount.recursive)
-    if recursion is None:
-        return options
-    if mount.recursive != "disabled" and api_version < API_BIND_RECURSION:
-        what = f"bind mount {mount.source} with recursive: {mount.recursive}"
-        raise too_old(what, API_BIND_RECURSION, api_version)
-    return {**options, recursion: True}
-
-
-def _volume_options(mount: specs.Mount, api_version: tuple[int, int]) -> Body:
-    options: Body = {}
-    if mount.no_copy:
-        options["NoCopy"] = True
-    if mount.volume_labels:
-        options["Labels"] = dict(mount.volume_labels)
-    if mount.volume_driver or mount.volume_driver_options:
-        options["DriverConfig"] = {
-            "Name": mount.volume_driver or "local",
-            "Options": dict(mount.volume_driver_options),
-        }
-    if mount.subpath:
-        if api_version < API_VOLUME_SUBPATH:
-            what = f"volume {mount.source} at {mount.target} by a path inside it"
-            raise too_old(what, API_VOLUME_SUBPATH, api_version)
-        options["Subpath"] = mount.subpath
-    return options
-
-
-def _healthcheck(check: specs.Healthcheck | None, api_version: tuple[int, int]) -> Body:
-    if check is None:
-        return {}
-    body: Body = {
-        "Test": list(check.test),
-        "Interval": _nanoseconds(check.interval_seconds),
-        "Timeout": _nanoseconds(check.timeout_seconds),
-        "Retries": check.retries,
-        "StartPeriod": _nanoseconds(check.start_period_seconds),
-    }
-    if api_version >= API_START_INTERVAL:
-        body["StartInterval"] = _nanoseconds(check.start_interval_seconds)
-    return {key: value for key, value in body.items() if value}
 
 
 def _port_bindings(ports: tuple[specs.PortSpec, ...]) -> Body:
@@ -344,17 +234,6 @@ def _port_key(port: specs.PortSpec) -> str:
     return f"{port.target}/{port.protocol}"
 
 
-def _log_config(driver: specs.LogDriver | None) -> Body:
-    if driver is None or not (driver.name or driver.options):
-        return {}
-    # Options without a name are meant for the engine's default driver.
-    return {"Type": driver.name or "json-file", "Config": dict(driver.options)}
-
-
 def _expand_value(variable: str, places: Mapping[str, str]) -> str:
     name, equals, value = variable.partition("=")
     return f"{name}{equals}{templates.expand(value, places)}"
-
-
-def _nanoseconds(seconds: float) -> int:
-    return round(seconds * NANOSECONDS)

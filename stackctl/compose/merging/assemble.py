@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from stackctl.compose import read
+from stackctl.compose.grammar.names import stack_name_complaint
 from stackctl.compose.merging.extends import Extending, Source
 from stackctl.compose.merging.files import ComposeFile, Files, compose_file
 from stackctl.compose.merging.identities import text_of
@@ -36,6 +37,7 @@ from stackctl.compose.merging.rebase import rebased
 from stackctl.compose.merging.rules import first_step, step_at
 from stackctl.compose.merging.sources import (
     DOTENV_FILE,
+    STACK_NAME_VARIABLE,
     Sources,
     active_profiles,
     dotenv_variables,
@@ -105,6 +107,26 @@ def assemble(request: LoadRequest, log: ProblemLog) -> Assembled:
         profiles=profiled.profiles,
         switched_off=profiled.switched_off,
     )
+
+
+def stack_name(request: LoadRequest) -> str:
+    """The name of the stack alone, without what its files say.
+
+    Raises `InputError` when there is no file to begin with, or no name.
+    """
+    if request.stack_name is None:
+        explicit = request.environment.get(STACK_NAME_VARIABLE)
+        request = request._replace(stack_name=explicit or None)
+    if request.stack_name is not None:
+        complaint = stack_name_complaint(request.stack_name)
+        if complaint:
+            raise InputError(f"invalid stack name {request.stack_name!r}: {complaint}")
+        return request.stack_name
+    log = ProblemLog()
+    sources = find_sources(request, log)
+    files = Files(log)
+    _read(sources, files)
+    return explicit_name(request, sources.variables) or _name(sources, files, log)
 
 
 def _read(sources: Sources, files: Files) -> None:

@@ -1,7 +1,7 @@
 """The part of a container's host configuration that is passed on as the spec has it.
 
-Namespaces, devices, shares of processors and block devices: the agent has no opinion about them.
-What an engine is too old for is refused in words.
+Namespaces, devices, shares of processors and block devices: neither the agent nor a stack on one
+engine has an opinion about them. What an engine is too old for is refused in words.
 
     from 1.43  annotations for the runtime
 """
@@ -56,7 +56,7 @@ def too_old(what: str, needed: tuple[int, int], api_version: tuple[int, int]) ->
     """The refusal of what this node's engine does not know yet."""
     return PermanentFailure(
         f"{what}: needs engine API {needed[0]}.{needed[1]}, "
-        f"this node's engine has {api_version[0]}.{api_version[1]}"
+        f"the engine has {api_version[0]}.{api_version[1]}"
     )
 
 

@@ -1,0 +1,1 @@
+"""The engine as this package speaks to it: where it is, HTTP, calls, and multiplexed output."""
