@@ -120,6 +120,17 @@ class LabCluster:
             if row["CurrentState"].startswith("Running")
         }
 
+    def started_at(self, service: str) -> list[str]:
+        """When the service's containers started, as engines say; all on one machine's clock."""
+        found = []
+        for node in self.nodes():
+            label = f"label=stackctl.service.name={service}"
+            ids = self.docker(node, "ps", "--all", "--quiet", "--filter", label).split()
+            found += [
+                self.docker(node, "inspect", "-f", "{{.State.StartedAt}}", key) for key in ids
+            ]
+        return found
+
     def ask(self, address: str, path: str = "/home", *, port: int = 80) -> Answer:
         """One request to a node."""
         url = f"http://{address}:{port}{path}"

@@ -50,7 +50,7 @@ def test_a_stack_comes_up_in_order_and_its_job_runs_once(
     assert shown["ordered_migrate"]["Mode"] == "replicated job"
     assert shown["ordered_migrate"]["Replicas"] == "0/2 (2/2 completed)"
     assert shown["ordered_web"]["Replicas"] == "2/2"
-    started = {name: _started_at(lab, name) for name in ("db", "migrate", "web")}
+    started = {name: lab.started_at(f"{STACK}_{name}") for name in ("db", "migrate", "web")}
     assert max(started["db"]) < min(started["migrate"])
     assert max(started["migrate"]) < min(started["web"])
     first = {row["ID"] for row in lab.rows("service", "ps", "ordered_migrate")}
@@ -77,13 +77,3 @@ def test_a_failed_migration_ends_the_deploy_with_its_reason(
     file.write_text(COMPOSE.format(code=0, version=1))
     lab.run("deploy", "-c", str(file), STACK)
     assert len(lab.running_on("ordered_web")) == 2
-
-
-def _started_at(lab: LabCluster, service: str) -> list[str]:
-    """When the service's containers started, as their engines say; all on one machine's clock."""
-    found = []
-    for node in lab.nodes():
-        label = f"label=stackctl.service.name={STACK}_{service}"
-        ids = lab.docker(node, "ps", "--all", "--quiet", "--filter", label).split()
-        found += [lab.docker(node, "inspect", "-f", "{{.State.StartedAt}}", key) for key in ids]
-    return found
