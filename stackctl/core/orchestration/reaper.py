@@ -1,6 +1,7 @@
 """The reaper: forgets history beyond its limit, and removed tasks once nothing of them is left.
 
-Per slot the last five ended tasks are kept, more when the restart policy counts further back. A
+Per slot the last five ended tasks are kept, more when the restart policy counts further back, and
+beside them the last one that ran: where it was, and that it had to leave, still counts. A
 removed task is forgotten when it has ended or never had a node; on a node that is DOWN it is
 forgotten at once, because an agent ends every container that nobody assigns to it when it returns.
 """
@@ -55,5 +56,8 @@ def _trim_history(decisions: Decisions, service: objects.Service) -> None:
         if len(slot.tasks) <= limit:
             continue
         history = [task for task in slot.tasks if task.has_ended and not task.is_wanted]
+        last_run = next((task for task in reversed(slot.tasks) if task.running_at), None)
+        if last_run in history:  # many vain attempts since do not make it forgotten
+            history.remove(last_run)
         for task in history[: max(len(history) - limit, 0)]:
             decisions.do(DropTask(task_id=task.id))

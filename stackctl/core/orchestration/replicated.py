@@ -9,7 +9,7 @@ import heapq
 
 from stackctl.core.decisions import Decisions
 from stackctl.core.orchestration import handover, rolling_update, tending
-from stackctl.core.orchestration.slots import Slot
+from stackctl.core.orchestration.slots import Slot, SlotKey
 from stackctl.model import objects
 from stackctl.model.task_state import TaskState
 from stackctl.state.changes import SetDesired
@@ -22,12 +22,9 @@ def reconcile(decisions: Decisions, service: objects.Service) -> None:
     surplus = len(present) - service.spec.replicas
     if surplus > 0:
         present = _remove(decisions, service, present, surplus)
-    moves_left = _moves_left(decisions, service, present)
+    allowed = _allowed_to_leave(decisions, service, present)
     for slot in present:
-        is_own_move = _begins_to_move(decisions, service, slot)
-        may_move = not is_own_move or moves_left > 0
-        tending.tend(decisions, service, slot, may_move=may_move)
-        moves_left -= is_own_move and may_move
+        tending.tend(decisions, service, slot, may_move=slot.key in allowed)
     if surplus < 0:
         _add(decisions, service, present, -surplus)
     rolling_update.advance(
@@ -39,24 +36,32 @@ def _present(decisions: Decisions, service: objects.Service) -> list[Slot]:
     return [slot for slot in decisions.slots(service.id).values() if slot.is_present]
 
 
-def _moves_left(decisions: Decisions, service: objects.Service, present: list[Slot]) -> int:
-    """How many more slots may begin to leave nodes that no longer meet the constraints.
-
-    During an update none: it replaces them one after another anyway.
+def _allowed_to_leave(
+    decisions: Decisions, service: objects.Service, present: list[Slot]
+) -> set[SlotKey]:
+    """Slots that may leave their nodes now: all that nothing drives away or that have begun to go,
+    and of the others `parallelism` at a time. During an update nothing leaves because of
+    constraints: it replaces its slots one after another anyway.
     """
-    if not service.spec.task.placement.constraints or rolling_update.is_moving(service):
-        return 0
-    if not service.spec.update.parallelism:
-        return len(present)
-    moving = sum(1 for slot in present if tending.is_moving(decisions, slot))
-    return service.spec.update.parallelism - moving
-
-
-def _begins_to_move(decisions: Decisions, service: objects.Service, slot: Slot) -> bool:
-    """True for a slot that only its constraints drive away, and that has not begun to go."""
-    if not service.spec.task.placement.constraints or len(slot.live) != 1:
-        return False
-    return tending.must_move(decisions, service, slot.live[0])
+    driven = {
+        slot.key: why
+        for slot in present
+        if len(slot.live) == 1
+        and (why := tending.drives_away(decisions, service, slot.live[0])) is not None
+    }
+    if not driven:
+        return {slot.key for slot in present}
+    left = service.spec.update.parallelism or len(present)
+    left -= sum(tending.is_moving(decisions, service, slot) for slot in present)
+    allowed = set()
+    for slot in present:
+        why = driven.get(slot.key)
+        if why is None or tending.is_moving(decisions, service, slot):
+            allowed.add(slot.key)
+        elif left > 0 and (why.is_ordered or not rolling_update.is_moving(service)):
+            allowed.add(slot.key)
+            left -= 1
+    return allowed
 
 
 def _add(decisions: Decisions, service: objects.Service, present: list[Slot], count: int) -> None:

@@ -6,6 +6,8 @@ default, a policy without a delay restarts at once the first time and backs off 
 failing; and only tasks that ended by themselves count, never those lost with their node.
 """
 
+from collections.abc import Sequence
+
 import msgspec
 
 from stackctl.core.orchestration.slots import Slot, ended_by_itself
@@ -78,6 +80,15 @@ def decide_restart(
     return Restart(
         create_at=create_at, at=create_at + delay, cause=f"{describe_end(last)}; restart"
     )
+
+
+def retry_at(failed: Sequence[objects.Task], *, now: float) -> float:
+    """When a task that shall take over from another may be tried again after these. The policy has
+    no say: it is about tasks that end, not about one that is to move and still runs.
+    """
+    if not failed:
+        return now
+    return min(failed[-1].status.at, now) + backoff_seconds(len(failed))
 
 
 def backoff_seconds(failures_in_a_row: int) -> float:

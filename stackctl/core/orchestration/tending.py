@@ -5,9 +5,13 @@ constraints. A lost task is told to stop only when its replacement has a node: o
 can run (it is bound to the lost node) simply goes on when the node returns, and the waiting
 replacement is withdrawn.
 
-A drained node is emptied in any case, as its operator asked. Tasks that no longer meet the
-constraints leave as in a rolling update, `parallelism` at a time, and only for a node that takes
-them: a deploy that changes nothing but a constraint must not stop a service.
+Both a drained node's tasks and those that no longer meet the constraints leave as in a rolling
+update: `parallelism` at a time, the next ones when those before them run. A drained node is emptied
+even where no node takes over, as its operator asked; constraints only drive tasks to a node that
+takes them: a deploy that changes nothing but a constraint must not stop a service.
+
+A replacement that cannot even be prepared (its image is missing) is tried again, later and later,
+and the task that it shall replace goes on meanwhile.
 """
 
 import msgspec
@@ -32,8 +36,8 @@ class Leaving(msgspec.Struct, frozen=True):
 def tend(
     decisions: Decisions, service: objects.Service, slot: Slot, *, may_move: bool = True
 ) -> None:
-    """Decides what one slot needs now. `may_move` allows it to begin to leave a node that no longer
-    meets the constraints.
+    """Decides what one slot needs now. `may_move` allows it to begin to leave a node that is
+    drained or no longer meets the constraints.
     """
     close_ended(decisions, service, slot)
     live = slot.live
@@ -68,19 +72,31 @@ def tend(
     handover.promote(decisions, service, slot)
 
 
-def is_moving(decisions: Decisions, slot: Slot) -> bool:
-    """True while a slot is on its way from one reachable node to another."""
-    newest = slot.live[-1] if slot.live else slot.latest
-    if newest.running_at or newest.has_ended:
+def is_moving(decisions: Decisions, service: objects.Service, slot: Slot) -> bool:
+    """True while a slot is on its way from one reachable node to another: from when a task is made
+    that shall take over until one has run, or none is to be had.
+    """
+    tasks = [task for task in slot.tasks if task.desired_state < TaskState.REMOVE]
+    if not tasks or tasks[-1].running_at:
         return False
-    older = slot.tasks[: slot.tasks.index(newest)]
-    return bool(older) and not ended_by_itself(older[-1]) and decisions.is_on_live_node(older[-1])
+    newest = tasks[-1]
+    waits_in_vain = newest.status.state < TaskState.ASSIGNED and bool(newest.status.error)
+    if waits_in_vain and slot.live == (newest,):
+        return False
+    for older in reversed(tasks[:-1]):
+        if not ended_by_itself(older):
+            return decisions.is_on_live_node(older) and not is_spent(decisions, service, slot)
+        if older.running_at:
+            return False
+    return False
 
 
-def must_move(decisions: Decisions, service: objects.Service, task: objects.Task) -> bool:
-    """True when only the constraints drive the task from its node."""
+def drives_away(
+    decisions: Decisions, service: objects.Service, task: objects.Task
+) -> Leaving | None:
+    """Why the task may not stay on its node although that can be reached, None when it may."""
     why = _leaving(decisions, service, task)
-    return why is not None and not why.is_lost and not why.is_ordered
+    return why if why is not None and not why.is_lost else None
 
 
 def is_spent(decisions: Decisions, service: objects.Service, slot: Slot) -> bool:
@@ -148,7 +164,8 @@ def _fill(
 ) -> None:
     if leaving:
         why = leaving[slot.live[-1].id]
-        if why.is_lost or why.is_ordered or may_move:
+        is_job = service.spec.mode.is_job  # nobody is served by it, so it need not be spared
+        if why.is_lost or may_move or (why.is_ordered and is_job):
             _replace_leaving(decisions, service, slot, why)
         else:
             handover.promote(decisions, service, slot)  # it stays for now, so it goes on
@@ -210,6 +227,12 @@ def _replace_leaving(
 ) -> None:
     newest = slot.live[-1]
     if newest.status.state < TaskState.ASSIGNED:
+        return
+    failed = slot.tasks[slot.tasks.index(newest) + 1 :]
+    failed = tuple(task for task in failed if ended_by_itself(task))
+    retry_at = restarts.retry_at(failed, now=decisions.now)
+    if retry_at > decisions.now:
+        decisions.wake(service.id, retry_at)
         return
     revision = rolling_update.revision_for_replacement(service, newest)
     order = rolling_update.order_of(service)
