@@ -58,7 +58,8 @@ class Credentials:
             found = self._configuration.get_all_credentials()
         except docker.errors.DockerException as error:
             raise self._refused(error) from error
-        return {"X-Registry-Config": _encoded(found)} if found else {}
+        known = {name: entry for name, entry in found.items() if entry}
+        return {"X-Registry-Config": _encoded(known)} if known else {}
 
     def _resolved(self, registry: str) -> dict[str, Any]:
         import docker.errors  # noqa: PLC0415 - see above
