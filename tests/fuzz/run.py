@@ -107,8 +107,16 @@ def child(seeds: Sequence[int]) -> None:
         for seed in seeds:
             _tell(json.dumps([seed]))
             result, seconds = try_seed(seed, folder)
-            resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
-            _tell(json.dumps([seed, result, seconds, resident]))
+            _tell(json.dumps([seed, result, seconds, _resident_max()]))
+
+
+def _resident_max() -> int:
+    """Bytes that this program had in memory at most. (What `getrusage` says begins with the size of
+    the process that started this one.)
+    """
+    status = Path("/proc/self/status").read_text()
+    found = re.search(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)
+    return int(found[1]) << 10 if found else 0
 
 
 def run(first: int, last: int) -> Summary:
