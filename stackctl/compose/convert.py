@@ -107,6 +107,7 @@ class _Conversion:
         mount = use.mount
         if mount.kind is not specs.MountKind.VOLUME:
             return mount
+        mount = msgspec.structs.replace(mount, selinux="")  # engines label volumes by themselves
         if use.volume_key is None:
             return msgspec.structs.replace(mount, volume_labels=self.labelled(mount.volume_labels))
         volume = self._document.volumes[use.volume_key]

@@ -28,6 +28,8 @@ from stackctl.model.specs import (
     UpdatePolicy,
 )
 
+# What `restart` calls a condition, and `deploy.restart_policy` calls something else.
+_CONDITIONS_BY_RESTART = {"always": "any", "unless-stopped": "any", "no": "none"}
 _ON_FAILURE = re.compile(r"on-failure(?::([0-9]{1,9}))?")
 
 
@@ -103,9 +105,8 @@ def read_restart(value: Value) -> RestartPolicy:
 
 def _restart_policy(value: Value) -> RestartPolicy:
     fields = Fields(value)
-    condition = choice(RestartCondition, RestartCondition.ANY)
     policy = RestartPolicy(
-        condition=fields.read("condition", condition, RestartCondition.ANY),
+        condition=fields.read("condition", _restart_condition, RestartCondition.ANY),
         delay_seconds=fields.read("delay", duration, None),
         attempts_max=fields.read("max_attempts", integer(), 0),
         window_seconds=fields.read("window", duration, 0.0),
@@ -118,6 +119,16 @@ def _restart_policy(value: Value) -> RestartPolicy:
         )
     fields.finish({})
     return policy
+
+
+def _restart_condition(value: Value) -> RestartCondition:
+    as_restart_says = _CONDITIONS_BY_RESTART.get(str(value.written))
+    if as_restart_says:
+        value.expected(
+            "any, on-failure or none", f"here {value.written} is called {as_restart_says}"
+        )
+        return RestartCondition(as_restart_says)
+    return choice(RestartCondition, RestartCondition.ANY)(value)
 
 
 def _update_policy(actions: tuple[FailureAction, ...]) -> Reader[UpdatePolicy]:

@@ -12,7 +12,7 @@ _SHORTEST_SECONDS = 0.001  # the engine refuses less
 
 
 def read_healthcheck(value: Value) -> Healthcheck:
-    """A health check; `disable: true` switches off the one of the image."""
+    """A health check; `disable: true` switches off the image's, and that of an earlier file."""
     fields = Fields(value)
     test = fields.get("test")
     disable = fields.get("disable")
@@ -32,7 +32,7 @@ def read_healthcheck(value: Value) -> Healthcheck:
     if disable is None or not boolean(disable):
         return check
     if test is not None and check.test != NONE:
-        disable.problem("excludes test", "remove one of the two")
+        test.note("is not used, because disable is true")
     return Healthcheck(test=NONE)
 
 

@@ -8,6 +8,9 @@ reads as a Windows drive.
 A bind mount's folder is made on the node only when `bind.create_host_path: true` asks for it: in a
 cluster a missing folder nearly always means the wrong node. Whether the file says anything about it
 is kept, because on one host the folder is made unless it says no.
+
+A volume may be labelled for SELinux like a bind mount (`data:/data:Z`), as many public files do.
+Engines label their local volumes as shared by themselves, so it is kept for printing only.
 """
 
 import msgspec
@@ -99,17 +102,22 @@ def _short_bind(item: Value, source: str, target: str, options: list[str]) -> Mo
         target=target,
         read_only="ro" in options,
         propagation=next((option for option in options if option in PROPAGATIONS), ""),
-        selinux=next((option for option in options if option in SELINUX_LABELS), ""),
+        selinux=_label(options),
     )
 
 
+def _label(options: list[str]) -> str:
+    return next((option for option in options if option in SELINUX_LABELS), "")
+
+
 def _short_volume(item: Value, target: str, options: list[str]) -> Mount:
-    _check_options(item, options, without=(*PROPAGATIONS, *SELINUX_LABELS), kind="a volume")
+    _check_options(item, options, without=PROPAGATIONS, kind="a volume")
     return Mount(
         kind=MountKind.VOLUME,
         target=target,
         read_only="ro" in options,
         no_copy="nocopy" in options,
+        selinux=_label(options),
     )
 
 
@@ -149,14 +157,12 @@ def _long(item: Value) -> MountUse | None:
     kind = choice(MountKind, MountKind.VOLUME)(kind_value)
     if kind_value.written != kind:
         return None  # reported: nothing can be said about the other keys
-    for name, block in blocks.items():
-        if block is not None and name != kind.value:
-            block.problem(f"does not fit type {kind.value}", f"remove {name}:")
+    label = _label_beside(kind, blocks)
     if target_value is None:
         item.problem("no target is given", "add target: and the path in the container")
         return None
     target = container_path(target_value, text(target_value))
-    mount = Mount(kind=kind, target=target, read_only=read_only)
+    mount = Mount(kind=kind, target=target, read_only=read_only, selinux=label)
     create_host_path: bool | None = None
     own_block = blocks[kind.value]
     if own_block is not None:
@@ -169,6 +175,20 @@ def _long(item: Value) -> MountUse | None:
     if use is None:
         return None
     return msgspec.structs.replace(use, create_host_path=create_host_path, consistency=consistency)
+
+
+def _label_beside(kind: MountKind, blocks: dict[str, Value | None]) -> str:
+    """Report the blocks of other kinds than the mount's; the label that a volume has there."""
+    label = ""
+    for name, block in blocks.items():
+        if block is None or name == kind.value:
+            continue
+        keys = set(block.entries()) if block.is_mapping() else set()
+        if (kind, name) == (MountKind.VOLUME, MountKind.BIND.value) and keys == {"selinux"}:
+            label = Fields(block).read("selinux", word(SELINUX_LABELS), "")
+        else:
+            block.problem(f"does not fit type {kind.value}", f"remove {name}:")
+    return label
 
 
 def _with_block(mount: Mount, fields: Fields) -> Mount:

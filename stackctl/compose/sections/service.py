@@ -32,7 +32,8 @@ from stackctl.compose.sections.reading import Fields, Value
 from stackctl.compose.sections.scalars import boolean, filled_text, integer, percentage, text
 from stackctl.model.specs import ContainerSpec, RestartPolicy
 
-_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
+_CONTAINER_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
+_PROFILE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 _PROTOCOLS = ("tcp", "udp", "sctp")
 
 
@@ -73,7 +74,7 @@ def read_service(key: str, value: Value, stack_name: str) -> Service:
         configs=fields.read("configs", read_configs, ()),
         secrets=fields.read("secrets", read_secrets, ()),
         models=fields.read("models", read_model_uses, ()),
-        container_name=fields.read("container_name", _name, ""),
+        container_name=fields.read("container_name", _container_name, ""),
         profiles=fields.read("profiles", _profiles, ()),
         attach=fields.read("attach", boolean, True),
         build=fields.read("build", read_build, None),
@@ -137,10 +138,9 @@ def _windows(fields: Fields) -> WindowsOptions | None:
     return None if options == WindowsOptions() else options
 
 
-def _name(value: Value) -> str:
-    """A name as containers and profiles have it."""
+def _container_name(value: Value) -> str:
     written = filled_text(value)
-    if written and not _NAME.fullmatch(written):
+    if written and not _CONTAINER_NAME.fullmatch(written):
         value.problem(
             f"{shown(written)!r} is no name: two or more letters, digits, _, . and -, "
             "beginning with a letter or digit"
@@ -149,7 +149,17 @@ def _name(value: Value) -> str:
 
 
 def _profiles(value: Value) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(_name(item) for item in value.items("a list of profiles")))
+    return tuple(dict.fromkeys(_profile(item) for item in value.items("a list of profiles")))
+
+
+def _profile(value: Value) -> str:
+    written = filled_text(value)
+    if written and not _PROFILE.fullmatch(written):
+        value.problem(
+            f"{shown(written)!r} is no name: letters, digits, _, . and -, "
+            "beginning with a letter or digit"
+        )
+    return written
 
 
 def _expose(value: Value) -> tuple[str, ...]:

@@ -67,7 +67,7 @@ def parse_documents(text: str, *, file: str, log: ProblemLog) -> tuple[Node, ...
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        what = ", ".join(part for part in (error.context, error.problem) if part)
+        what = ", ".join(part for part in (_context(error, line), error.problem) if part)
         place = Place(Position(file, line, column), ())
         log.add(place, f"not valid YAML: {what}", _syntax_hint(text, line, column, what))
     except yaml.YAMLError as error:
@@ -75,6 +75,14 @@ def parse_documents(text: str, *, file: str, log: ProblemLog) -> tuple[Node, ...
     except _Unreadable:
         return nothing
     return nothing
+
+
+def _context(error: yaml.MarkedYAMLError, line: int) -> str | None:
+    """What was being read, and where it begins, when that is not where the error shows."""
+    begin = error.context_mark
+    if error.context is None or begin is None or begin.line + 1 == line:
+        return error.context
+    return f"{error.context} that begins at line {begin.line + 1}, column {begin.column + 1}"
 
 
 # libyaml is part of every PyYAML wheel; the slow loader keeps a source build working.

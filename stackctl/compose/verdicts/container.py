@@ -101,7 +101,10 @@ VOLUMES = (
         f"{_SERVICE}.volumes[].bind.recursive",
         honoured("writable and readonly need an engine with API 1.44"),
     ),
-    rule(f"{_SERVICE}.volumes[].bind.selinux"),
+    rule(
+        f"{_SERVICE}.volumes[].bind.selinux",
+        honoured("engines label their volumes as shared by themselves"),
+    ),
     *rules(f"{_SERVICE}.volumes[].volume", "nocopy labels"),
     rule(f"{_SERVICE}.volumes[].volume.subpath", honoured("needs an engine with API 1.45")),
     *rules(f"{_SERVICE}.volumes[].tmpfs", "size mode"),

@@ -93,7 +93,7 @@ ports = st.one_of(
 )
 mounts = st.one_of(
     st.sampled_from(
-        ("/anonymous", "a:/named", "./x:/bound:ro", "~/y:/home:rw,rslave,z", "w:/v:nocopy")
+        ("/anonymous", "a:/named:Z", "./x:/bound:ro", "~/y:/home:rw,rslave,z", "w:/v:nocopy")
     ),
     with_some(
         {"type": st.just("bind"), "source": folders, "target": paths},

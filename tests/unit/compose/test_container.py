@@ -254,11 +254,6 @@ def test_healthchecks(stack: StackFolder, body: str, expected: Healthcheck) -> N
             "healthcheck.test: CMD-SHELL takes one text, the command of the shell",
         ),
         (
-            "healthcheck: {test: x, disable: true}",
-            37,
-            "healthcheck.disable: excludes test; remove one of the two",
-        ),
-        (
             "healthcheck: {start_interval: 5s}",
             35,
             "healthcheck.start_interval: has no effect without start_period; add start_period:",
@@ -334,6 +329,15 @@ def test_a_seccomp_profile_must_exist_and_be_json(stack: StackFolder) -> None:
 )
 def test_a_service_needs_an_image(stack: StackFolder, lines: str, problem: str) -> None:
     assert stack.problems(f"services:\n  web:\n    {lines}\n") == [problem]
+
+
+def test_a_later_file_may_switch_a_health_check_off(stack: StackFolder) -> None:
+    body = "healthcheck: {test: [CMD, curl], interval: 5s, disable: true}"
+    check = stack.service(body).task.container.healthcheck
+    assert check is not None
+    assert check.test == ("NONE",)
+    (note,) = stack.notes(stack.service_text(body))
+    assert note.startswith("4:19: services.web.healthcheck.test: is not used, because disable is")
 
 
 def test_an_operator_of_the_shell_is_noted(stack: StackFolder) -> None:

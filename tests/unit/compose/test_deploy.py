@@ -283,7 +283,10 @@ def test_an_update_block_has_the_same_defaults_as_none(stack: StackFolder) -> No
         (
             "restart_policy: {condition: always}",
             42,
-            ("restart_policy.condition: must be any, on-failure or none, not text (always)"),
+            (
+                "restart_policy.condition: must be any, on-failure or none, not text (always); "
+                "here always is called any"
+            ),
         ),
         (
             "restart_policy: {delay: 5}",

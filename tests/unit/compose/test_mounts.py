@@ -17,6 +17,11 @@ VOLUMES = (
 )
 
 
+LABELLED = MountUse(
+    Mount(kind=MountKind.VOLUME, target="/x", read_only=True, selinux="Z"), PLACE, "data"
+)
+
+
 def bind(source: str, target: str, **more: object) -> Mount:
     mount = Mount(kind=MountKind.BIND, source=source, target=target)
     return msgspec.structs.replace(mount, **more)
@@ -89,6 +94,11 @@ def test_a_relative_folder_starts_at_the_file(stack: StackFolder, written: str) 
         ("/a:/x:z", MountUse(bind("/a", "/x", selinux="z"), PLACE)),
         ("/a:/x:ro,Z", MountUse(bind("/a", "/x", selinux="Z", read_only=True), PLACE)),
         ("/a:/x:cached", MountUse(bind("/a", "/x"), PLACE, consistency="cached")),
+        ("data:/x:ro,Z", LABELLED),
+        (
+            "{type: volume, source: data, target: /x, read_only: true, bind: {selinux: Z}}",
+            LABELLED,
+        ),
         (
             "{type: bind, source: /a, target: /x, bind: {selinux: z, recursive: readonly}}",
             MountUse(bind("/a", "/x", selinux="z", recursive="readonly"), PLACE),
@@ -127,12 +137,19 @@ def test_what_only_the_document_keeps(written: str, expected: MountUse) -> None:
         ("{type: npipe, target: /x}", "a named pipe needs a source"),
         ("{type: bind, source: /a, target: /x, bind: {selinux: y}}", "must be one of z, Z"),
         ("{type: bind, source: /a, target: /x, bind: {recursive: on}}", "must be one of enabled"),
-        ("data:/x:z", "option z does not fit a volume"),
+        ("{type: volume, source: data, target: /x, bind: {selinux: y}}", "must be one of z, Z"),
     ],
 )
 def test_mistakes_in_what_only_the_document_keeps(written: str, message: str) -> None:
     (problem,) = service_problems(f"volumes:\n  - {written}", rest=VOLUMES)
     assert message in problem
+
+
+def test_the_label_of_a_volume_is_left_to_the_engine(stack: StackFolder) -> None:
+    labelled, plain = stack.service(
+        'volumes: ["data:/x:z", "data:/y"]', rest=VOLUMES
+    ).task.container.mounts
+    assert labelled == msgspec.structs.replace(plain, target="/x")
 
 
 def test_a_parent_folder_is_resolved(stack: StackFolder) -> None:
@@ -184,6 +201,10 @@ def test_mounts_are_sorted_by_where_they_go(stack: StackFolder) -> None:
         ("{type: tmpfs, source: a, target: /x}", "a tmpfs has no source"),
         ("{type: tmpfs, target: /x, volume: {nocopy: true}}", "does not fit type tmpfs"),
         ("{type: volume, source: data, target: /x, bind: {}}", "does not fit type volume"),
+        (
+            "{type: volume, source: data, target: /x, bind: {selinux: z, propagation: shared}}",
+            "does not fit type volume",
+        ),
         ("{type: volum, source: data, target: /x}", "did you mean volume?"),
         ("{type: bind, source: /a, target: /x, bind: {propagation: up}}", "must be one of private"),
         ("{type: tmpfs, target: /x, tmpfs: {mode: 8888}}", "must be a file mode"),

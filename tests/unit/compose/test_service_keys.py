@@ -82,6 +82,7 @@ def test_other_sections_are_read_too() -> None:
         ("container_name: -a", "container_name: '-a' is no name: two or more letters, digits"),
         ("container_name: a", "container_name: 'a' is no name"),
         ("profiles: [a b]", "profiles[0]: 'a b' is no name"),
+        ("profiles: [-a]", "profiles[0]: '-a' is no name: letters, digits, _, . and -"),
         ("profiles: dev", "profiles: must be a list of profiles, not text (dev)"),
         ("expose: [x]", "expose[0]: 'x' is no port and no range of ports"),
         ("expose: [80/tpc]", "expose[0]: the protocol is 'tpc', not tcp, udp or sctp"),
@@ -91,6 +92,10 @@ def test_other_sections_are_read_too() -> None:
 def test_mistakes(body: str, problem: str) -> None:
     (found,) = service_problems(body)
     assert problem in found
+
+
+def test_a_profile_may_have_one_letter() -> None:
+    assert read_service("profiles: [a, b]").profiles == ("a", "b")
 
 
 def test_ports_keep_their_address_and_the_range_they_were_written_as() -> None:

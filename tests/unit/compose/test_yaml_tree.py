@@ -368,6 +368,11 @@ def test_broken_yaml_is_one_problem(text: str) -> None:
     assert "not valid YAML" in problem
 
 
+def test_a_quote_that_is_never_closed_is_named_where_it_opens() -> None:
+    (problem,) = problems_of("a: 'x\nb: 1\nc: 2\n")
+    assert "quoted scalar that begins at line 1, column 4" in problem
+
+
 def test_a_control_character_is_found_where_it_is() -> None:
     assert problems_of("a: 1\nb: x\x07y\n") == [
         "f:2:5: control character '\\x07' is not allowed in YAML"
