@@ -63,8 +63,12 @@ def _check_cluster(document: Document, log: ProblemLog) -> None:
 
 
 def _check_one_host(document: Document, log: ProblemLog) -> None:
-    """On one host each address has each port once; a range gives way by itself."""
-    taken: dict[tuple[int, str], list[tuple[Service, PortUse]]] = {}
+    """On one host each address has each port once; a range gives way by itself.
+
+    Looked up by address, "" for all of them: a file may publish one port on thousands of addresses.
+    """
+    first: dict[tuple[int, str], tuple[Service, PortUse]] = {}
+    on_address: dict[tuple[int, str, str], tuple[Service, PortUse]] = {}
     for service, use in _published(document):
         if use.one_of is not None:
             continue
@@ -75,21 +79,20 @@ def _check_one_host(document: Document, log: ProblemLog) -> None:
                 f"{use.spec.published}",
                 "publish a range of ports, or only the port of the container",
             )
-        holders = taken.setdefault((use.spec.published, use.spec.protocol), [])
-        holder = next((each for each in holders if _share_address(each[1], use)), None)
+        port = (use.spec.published, use.spec.protocol)
+        address = "" if use.host_ip in _ALL_ADDRESSES else use.host_ip
+        holder = on_address.get((*port, "")) or on_address.get((*port, address))
+        if not address:
+            holder = holder or first.get(port)
         if holder is not None:
             _clash(use, holder, log)
-        holders.append((service, use))
+        first.setdefault(port, (service, use))
+        on_address.setdefault((*port, address), (service, use))
 
 
 def _published(document: Document) -> list[tuple[Service, PortUse]]:
     uses = [(service, use) for service in document.services for use in service.ports]
     return [(service, use) for service, use in uses if use.spec.published]
-
-
-def _share_address(one: PortUse, other: PortUse) -> bool:
-    for_all = one.host_ip in _ALL_ADDRESSES or other.host_ip in _ALL_ADDRESSES
-    return for_all or one.host_ip == other.host_ip
 
 
 def _clash(use: PortUse, holder: tuple[Service, PortUse], log: ProblemLog) -> None:

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from stackctl.compose.load import load_stack
+from stackctl.compose.load import LoadRequest, examine, load_stack
 from stackctl.compose.problems import ComposeProblems
 from stackctl.compose.syntax.dotenv import DotenvError, parse_dotenv
 from stackctl.compose.syntax.template import TemplateError, substitute
+from stackctl.compose.verdicts.rules import Target
 from stackctl.errors import InputError
 from stackctl.model.specs import StackSpec
 from stackctl.wire import codec
@@ -230,6 +231,9 @@ HUGE = {
     "many ports": b"services: {a: {image: x, ports: ["
     + b", ".join([b"1-65535"] * 2000)
     + b"]}}",
+    "many addresses": b"services: {a: {image: x, ports: ["
+    + b", ".join(b"'127.1.%d.%d:80:80'" % (n // 250, n % 250) for n in range(20_000))
+    + b"]}}",
     "many quotes": b'services: {a: {image: x, command: "' + b"'" * 300_001 + b'"}}',
     "many anchors": b"".join(b"k%d: &a%d [*a%d]\n" % (n, n, n) for n in range(10_000)),
 }  # fmt: skip
@@ -239,5 +243,9 @@ HUGE = {
 def test_huge_files_end_quickly(folder: Path, name: str) -> None:
     started = time.process_time()
     checked(folder, HUGE[name])
+    request = LoadRequest(
+        environment=ENVIRONMENT, paths=[str(folder / "stack.yml")], stack_name="shop"
+    )
+    examine(request, Target.LOCAL)
     # A bound on kind, not on speed: what is quadratic or exponential here takes minutes.
     assert time.process_time() - started < 20
