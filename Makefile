@@ -9,7 +9,7 @@ PYTEST := $(BIN)/python -m pytest
 REAL := integration or e2e
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-down test check format lint types imports quick-tests integration e2e docs bench
+.PHONY: help setup demo demo-down test check format lint types imports quick-tests replay integration e2e docs bench
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +47,10 @@ imports:
 
 quick-tests:
 	$(PYTEST) -m "not ($(REAL))"
+
+replay: ## one run of the simulated cluster once more: make replay SEED=77
+	@scripts/require-environment
+	$(BIN)/python -m tests.sim.run $(SEED)
 
 integration: ## tests against real engines and namespaces (root)
 	@scripts/require-environment

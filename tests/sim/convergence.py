@@ -14,18 +14,21 @@ MOVING = (UpdateState.UPDATING, UpdateState.ROLLBACK_STARTED)
 PAUSED = (UpdateState.PAUSED, UpdateState.ROLLBACK_PAUSED)
 
 
-def check_settled(world: World) -> None:
-    """Whatever was asked last is so, or cannot be so and says why."""
+def check_settled(world: World, *, patience_seconds: float = 0) -> None:
+    """Whatever was asked last is so, or cannot be so and says why. A task that is under way is no
+    fault before it has been so for `patience_seconds`; without patience it is one, unless its
+    slot tries again and again what has failed before, which would go on for ever.
+    """
     faults = [*_node_faults(world), *_container_faults(world)]
     for service in world.state.services.values():
-        faults.extend(_slot_faults(world, service))
+        faults.extend(_slot_faults(world, service, patience_seconds))
     faults.extend(f"stack {name} never went" for name in _removing(world))
     assert not faults, "not settled: " + "; ".join(faults)
 
 
-def check_asked(world: World, asked: Sequence[object]) -> None:
-    """Exactly the asked stacks run, every task of the current revision, evenly spread."""
-    check_settled(world)
+def check_asked(world: World, asked: Sequence[object], *, patience_seconds: float = 0) -> None:
+    """Exactly the asked stacks run, every task of the current revision."""
+    check_settled(world, patience_seconds=patience_seconds)
     state = world.state
     wanted = {
         service.name: service
@@ -126,14 +129,14 @@ def _container_faults(world: World) -> list[str]:
     return faults
 
 
-def _slot_faults(world: World, service: objects.Service) -> list[str]:
+def _slot_faults(world: World, service: objects.Service, patience_seconds: float) -> list[str]:
     slots = {
         key: slot
         for key, slot in slots_of(world.state.tasks_of(service.id).values()).items()
         if slot.is_present
     }
     if service.spec.mode.is_job:
-        return _job_faults(world, service, slots)
+        return _job_faults(world, service, slots, patience_seconds)
     faults = _hold_faults(world, service)
     if service.spec.mode == specs.Mode.REPLICATED:
         if len(slots) != service.spec.replicas:
@@ -153,14 +156,15 @@ def _slot_faults(world: World, service: objects.Service) -> list[str]:
                 faults.append(f"{where} is empty after {slot.latest.status.state.name}")
             continue
         newest = slot.live[-1]
-        is_old = now - newest.created_at > 60
+        is_old = now - newest.created_at > patience_seconds
+        is_excused = service.is_held or (not patience_seconds and _tries_again(slot))
         if newest.status.state < TaskState.ASSIGNED and not service.is_held:
             if not newest.status.error and is_old:
                 faults.append(f"{where} waits without a reason")
             elif is_old and _fits_somewhere(world, service, newest):
                 faults.append(f"{where} waits although it fits: {newest.status.error}")
-        elif newest.status.state < TaskState.RUNNING and is_old and not service.is_held:
-            faults.append(f"{where} is {newest.status.state.name} for a minute")
+        elif newest.status.state < TaskState.RUNNING and is_old and not is_excused:
+            faults.append(f"{where} is {newest.status.state.name} for too long")
         elif len(slot.live) > 1 and is_old and newest.status.state == TaskState.RUNNING:
             faults.append(f"{where} has {len(slot.live)} live tasks")
         was_tried = slot.latest.revision == service.revision and ended_by_itself(slot.latest)
@@ -170,7 +174,12 @@ def _slot_faults(world: World, service: objects.Service) -> list[str]:
     return faults
 
 
-def _job_faults(world: World, service: objects.Service, slots: Mapping[SlotKey, Slot]) -> list[str]:
+def _job_faults(
+    world: World,
+    service: objects.Service,
+    slots: Mapping[SlotKey, Slot],
+    patience_seconds: float,
+) -> list[str]:
     """A job has ended, runs as many tasks as it may, or says what it waits for."""
     faults = _hold_faults(world, service)
     run = {key: slot for key, slot in slots.items() if slot.of_revision(service.revision)}
@@ -190,12 +199,22 @@ def _job_faults(world: World, service: objects.Service, slots: Mapping[SlotKey, 
         age = world.timeline.now - slot.latest.created_at
         if not slot.live and not any(map(ended_by_itself, slot.of_revision(service.revision))):
             faults.append(f"{where} is empty after {slot.latest.status.state.name}")
-        if slot.live and slot.live[-1].status.state < TaskState.RUNNING and age > 60:
+        if slot.live and slot.live[-1].status.state < TaskState.RUNNING and age > patience_seconds:
             task = slot.live[-1]
             is_explained = bool(task.status.error) and not _fits_somewhere(world, service, task)
-            if not service.is_held and not is_explained:
-                faults.append(f"{where} is {task.status.state.name} for a minute")
+            is_excused = service.is_held or (not patience_seconds and _tries_again(slot))
+            if not is_excused and not is_explained:
+                faults.append(f"{where} is {task.status.state.name} for too long")
     return faults
+
+
+def _tries_again(slot: Slot) -> bool:
+    """True when the newest task follows one of its revision that ended by itself."""
+    newest = slot.latest
+    return any(
+        task is not newest and task.revision == newest.revision and ended_by_itself(task)
+        for task in slot.tasks
+    )
 
 
 def _may_try_again(run: Mapping[SlotKey, Slot]) -> bool:

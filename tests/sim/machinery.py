@@ -51,7 +51,7 @@ class FaultyMachinery(Machinery):
     def __init__(self, source: random.Random) -> None:
         self.source = source
         self.is_calm = False
-        self.changes_per_entry = source.choice((1, 3, 10, 1000))
+        self.changes_per_entry = source.choice((1, 3, 10, 10, 1000, 1000))
         self._clock_errors = [0.0, source.uniform(-3, 3), source.uniform(-30, 30)]
 
     def link_seconds(self) -> float:

@@ -34,9 +34,10 @@ LABELS = ("ssd", "hdd")
 class Operators:
     """Everything that users may do, drawn from a seeded source."""
 
-    def __init__(self, world: World, source: random.Random) -> None:
+    def __init__(self, world: World, source: random.Random, *, services_share: float = 0.7) -> None:
         self._world = world
         self._source = source
+        self._services_share = services_share
 
     def act(self) -> None:
         """One random command; it may be refused."""
@@ -44,6 +45,8 @@ class Operators:
             (self._deploy, 10),
             (self._scale, 4),
             (self._rollback, 3),
+            (self._roll_back_stack, 2),
+            (self._update_service, 4),
             (self._set_availability, 4),
             (self._label, 3),
             (self._remove_stack, 1),
@@ -51,6 +54,11 @@ class Operators:
         )
         acts = [act for act, _ in choices]
         self._source.choices(acts, weights=[weight for _, weight in choices])[0]()
+
+    def deploy_something(self) -> None:
+        """Two deploys, so that there is something to disturb."""
+        for _ in STACKS:
+            self._deploy()
 
     def deploy_well(self) -> list[specs.StackSpec]:
         """Deploys both stacks with programs that work and can run; returns what was asked."""
@@ -78,7 +86,7 @@ class Operators:
         lines = ["network front", "network back"]
         lines.append(f"config settings {source.choice(('red', 'yellow'))}")
         lines.append(f"secret password {source.choice(('open', 'sesame'))}")
-        chosen = [service for service in SERVICES if source.random() < 0.7]
+        chosen = [service for service in SERVICES if source.random() < self._services_share]
         lines.extend(self._service_line(name, service, chosen) for service in chosen)
         spec = mini_spec.parse_stack(name, lines)
         if source.random() < 0.1 and spec.services:
@@ -174,6 +182,52 @@ class Operators:
     def _rollback(self) -> None:
         self._world.submit(
             commands.RollbackService(service_id=self._any_service(), now=self._world.managers.now())
+        )
+
+    def _roll_back_stack(self) -> None:
+        self._world.submit(
+            commands.RollBackStack(
+                name=self._source.choice(STACKS),
+                seed=f"rollback {self._source.random()}".encode(),
+                revision=self._source.choice((0, 0, 1, 2, 3)),
+                now=self._world.managers.now(),
+            )
+        )
+
+    def _update_service(self) -> None:
+        """As somebody does who looked at the service a moment ago, or before the last change."""
+        service = self._world.state.services.get(self._any_service())
+        if service is None:
+            return
+        held, task = service.spec, service.spec.task
+        changed = self._source.choice(
+            (
+                replace(held, task=replace(task, force_update=task.force_update + 1)),
+                replace(
+                    held,
+                    task=replace(
+                        task,
+                        container=replace(task.container, image=self._source.choice(IMAGES)),
+                    ),
+                ),
+                replace(held, update=replace(held.update, parallelism=self._source.randint(0, 3))),
+                replace(held, replicas=1 if held.mode.is_global else self._source.randint(0, 5)),
+                replace(
+                    held,
+                    task=replace(
+                        task, placement=replace(task.placement, constraints=CONSTRAINTS[:1])
+                    ),
+                ),
+            )
+        )
+        is_late = self._source.random() < 0.1 and service.previous_spec is not None
+        self._world.submit(
+            commands.UpdateService(
+                service_id=service.id,
+                spec=changed,
+                previous=service.previous_spec if is_late and service.previous_spec else held,
+                now=self._world.managers.now(),
+            )
         )
 
     def _remove_service(self) -> None:

@@ -1,7 +1,10 @@
 """One seeded run: random operators and faults, then calm, then what was asked must be so.
 
-    python -m tests.sim.run SEED          replays one run
-    python -m tests.sim.run FIRST LAST    many
+    python -m tests.sim.run SEED          replays one run, as does `make replay SEED=…`
+    python -m tests.sim.run FIRST LAST    many, on all cores
+
+The seed says how long a run is: most are short, so that a thousand fit into every run of the
+tests and faults meet in many combinations; one in a hundred is long (`Size`).
 
 Faults: reports and acknowledgements lost, doubled and late; nodes dying, cut off and returning;
 agents restarting or gone; machines replaced by new ones; leaders changing while rounds are under
@@ -15,7 +18,9 @@ import random
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent import futures
+from typing import NamedTuple
 
 from stackctl.model.objects import Availability, NodeRole
 from stackctl.state import commands
@@ -24,9 +29,42 @@ from tests.sim.machinery import FaultyMachinery
 from tests.sim.operators import IMAGES, STACKS, Operators
 from tests.sim.world import NANO, World
 
-NODES = 4
-FAULTY_SECONDS = 80.0
 SETTLE_SECONDS = 100.0  # back-offs, delays, grace periods and updates one slot after another
+LOOK_SECONDS = 2.0  # how often it is asked whether the cluster has settled
+PATIENCE_SECONDS = 60.0  # how long a task may wait without a fault at the end
+LONG_EVERY = 100  # seeds
+
+
+class Size(NamedTuple):
+    """How much happens in a run."""
+
+    nodes: int
+    faulty_seconds: float
+    pause_seconds: float  # between two acts of operators and faults, on average
+    asks_twice: bool  # deploys what must run after the disturbed part has settled
+    settles_early: bool  # goes on as soon as nothing is under way
+    services_share: float  # how many of the known services a deploy has
+
+    @classmethod
+    def of(cls, seed: int, source: random.Random) -> "Size":
+        """The size of a seed's run."""
+        if seed % LONG_EVERY == 0:
+            return cls(
+                nodes=4,
+                faulty_seconds=80,
+                pause_seconds=1.5,
+                asks_twice=True,
+                settles_early=False,
+                services_share=0.7,
+            )
+        return cls(
+            nodes=source.choice((2, 3, 3)),
+            faulty_seconds=source.choice((4, 8, 12)),
+            pause_seconds=source.choice((0.3, 0.6, 1.2)),
+            asks_twice=source.random() < 0.3,
+            settles_early=True,
+            services_share=source.choice((0.2, 0.35, 0.5, 0.65)),
+        )
 
 
 class Simulation:
@@ -34,10 +72,13 @@ class Simulation:
 
     def __init__(self, seed: int) -> None:
         self._source = random.Random(seed)  # noqa: S311 - a seed must replay
+        self.size = Size.of(seed, self._source)
         self.machinery = FaultyMachinery(self._source)
         self.world = World(self.machinery)
-        self._operators = Operators(self.world, self._source)
-        for number in range(1, NODES + 1):
+        self._operators = Operators(
+            self.world, self._source, services_share=self.size.services_share
+        )
+        for number in range(1, self.size.nodes + 1):
             self.world.add_node(
                 f"n{number}",
                 role=NodeRole.MANAGER if number == 1 else NodeRole.WORKER,
@@ -47,24 +88,39 @@ class Simulation:
 
     def run(self) -> None:
         """Everything, in order. Raises AssertionError."""
-        self.disturb(FAULTY_SECONDS)
+        self._operators.deploy_something()
+        self.disturb(self.size.faulty_seconds)
         self._calm_down()
-        self.world.advance(SETTLE_SECONDS)
-        check_settled(self.world)
-        asked = self._operators_deploy_well()
-        self.world.advance(SETTLE_SECONDS)
-        check_asked(self.world, asked)
+        self._settle(lambda patience: check_settled(self.world, patience_seconds=patience))
+        if self.size.asks_twice:
+            asked = self._operators_deploy_well()
+            self._settle(lambda patience: check_asked(self.world, asked, patience_seconds=patience))
         for name in STACKS:
             self.world.submit(commands.RemoveStack(name=name, now=self.world.managers.now()))
-        self.world.advance(60)
-        check_gone(self.world)
+        self._settle(lambda _patience: check_gone(self.world))
 
     def disturb(self, seconds: float) -> None:
         """Operators and faults for that long."""
         end = self.world.timeline.now + seconds
         while self.world.timeline.now < end:
             self._disturb()
-            self.world.advance(self._source.expovariate(1 / 1.5))
+            self.world.advance(self._source.expovariate(1 / self.size.pause_seconds))
+
+    def _settle(self, check: Callable[[float], None]) -> None:
+        """Lets time pass until nothing waits without need; at the end nothing may have waited for
+        too long.
+        """
+        if not self.size.settles_early:
+            self.world.advance(SETTLE_SECONDS)
+        end = self.world.timeline.now + SETTLE_SECONDS * self.size.settles_early
+        while self.world.timeline.now < end:
+            self.world.advance(LOOK_SECONDS)
+            try:
+                check(0)
+            except AssertionError:
+                continue
+            return
+        check(PATIENCE_SECONDS)
 
     def _operators_deploy_well(self) -> list[object]:
         for node in self.world.nodes.values():
@@ -145,39 +201,75 @@ class Simulation:
             )
 
 
-def run_seed(seed: int) -> World:
+def run_seed(seed: int, *, kind: type[Simulation] = Simulation) -> World:
     """Runs one seed; an AssertionError names it."""
-    simulation = Simulation(seed)
+    simulation = kind(seed)
     try:
         simulation.run()
     except Exception as error:
         time_passed = simulation.world.timeline.now - simulation.world.timeline.start
         raise AssertionError(
             f"seed {seed} failed at {time_passed:.2f} s of its time; replay it with"
-            f" `python -m tests.sim.run {seed}`: {error}"
+            f" `make replay SEED={seed}`: {error}"
         ) from error
     return simulation.world
 
 
+class Outcome(NamedTuple):
+    """How the run of a seed ended."""
+
+    seed: int
+    fault: str  # "" if there was none
+    entries: int
+    seconds: float  # of this machine's time
+
+
+def outcome_of(seed: int) -> Outcome:
+    """Runs one seed, for another process to hear of."""
+    logging.getLogger("agent").setLevel(logging.CRITICAL)  # refused pulls say nothing new
+    began = time.process_time()
+    fault, entries = "", 0
+    try:
+        entries = run_seed(seed).managers.entries
+    except AssertionError as error:
+        fault = str(error)
+    return Outcome(seed, fault, entries, time.process_time() - began)
+
+
+def outcomes_of(seeds: Sequence[int]) -> list[Outcome]:
+    """Runs many, one after another."""
+    return [outcome_of(seed) for seed in seeds]
+
+
 def main(words: list[str]) -> int:
     """The command line."""
-    logging.getLogger("agent").setLevel(logging.CRITICAL)
     first, last = int(words[0]), int(words[-1])
+    if first == last:
+        return _replay(first)
     failed = []
-    for seed in range(first, last + 1):
-        began = time.perf_counter()
-        try:
-            world = run_seed(seed)
-        except AssertionError as error:
-            failed.append(seed)
-            sys.stdout.write(f"{error}\n")
-            if first == last:
-                traceback.print_exception(error)
-        else:
-            seconds = time.perf_counter() - began
-            sys.stdout.write(f"seed {seed}: {world.managers.entries} entries, {seconds:.1f} s\n")
+    with futures.ProcessPoolExecutor() as pool:
+        for outcome in pool.map(outcome_of, range(first, last + 1), chunksize=4):
+            if outcome.fault:
+                failed.append(outcome.seed)
+                sys.stdout.write(f"{outcome.fault}\n")
+            else:
+                sys.stdout.write(
+                    f"seed {outcome.seed}: {outcome.entries} entries, {outcome.seconds:.1f} s\n"
+                )
+            sys.stdout.flush()
     sys.stdout.write(f"failed: {failed or 'none'}\n")
     return 1 if failed else 0
+
+
+def _replay(seed: int) -> int:
+    logging.getLogger("agent").setLevel(logging.CRITICAL)
+    try:
+        world = run_seed(seed)
+    except AssertionError as error:
+        traceback.print_exception(error)
+        return 1
+    sys.stdout.write(f"seed {seed}: {world.managers.entries} entries\n")
+    return 0
 
 
 if __name__ == "__main__":

@@ -1,4 +1,13 @@
-"""A few seeds of the simulation; `python -m tests.sim.run FIRST LAST` runs as many as one likes."""
+"""A thousand seeds of the simulation, in shards that run in other processes beside the tests.
+
+The first shard that is asked for starts all of them, so that every core is used whatever the order
+of the tests. A seed that fails names the command that replays it.
+"""
+
+import multiprocessing
+import os
+from collections.abc import Iterator
+from concurrent import futures
 
 import pytest
 
@@ -7,16 +16,48 @@ from tests.sim.machinery import Machinery
 from tests.sim.managers import BrokenInvariant
 from tests.sim.world import World
 
-SEEDS = (1, 2, 3, 4, 5, 6, 7, 9, 10, 11)
+SEEDS = 1000
+SHARDS = 20
+
+Shards = list[futures.Future[list[run.Outcome]]]
 
 
-@pytest.mark.timeout(120)
-@pytest.mark.parametrize("seed", SEEDS)
-def test_a_disturbed_cluster_keeps_its_invariants_and_recovers(
-    seed: int, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level("CRITICAL", logger="agent")  # thousands of refused pulls say nothing new
-    run.run_seed(seed)
+@pytest.fixture(scope="session")
+def shards() -> Iterator[Shards]:
+    context = multiprocessing.get_context("spawn")  # the tests have threads
+    with futures.ProcessPoolExecutor(os.cpu_count(), context) as pool:
+        yield [
+            pool.submit(run.outcomes_of, range(1 + shard, SEEDS + 1, SHARDS))
+            for shard in range(SHARDS)
+        ]
+        pool.shutdown(cancel_futures=True)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("shard", range(SHARDS))
+def test_disturbed_clusters_keep_their_invariants_and_recover(shard: int, shards: Shards) -> None:
+    outcomes = shards[shard].result()
+    assert len(outcomes) == SEEDS // SHARDS
+    faults = [outcome.fault for outcome in outcomes if outcome.fault]
+    assert not faults, "\n".join(faults)
+
+
+class Broken(run.Simulation):
+    """A run in which something goes wrong."""
+
+    def run(self) -> None:
+        raise BrokenInvariant("two tasks have one address")
+
+
+def test_a_failing_seed_names_the_command_that_replays_it() -> None:
+    with pytest.raises(AssertionError, match=r"SEED=77`: two tasks have one address") as failed:
+        run.run_seed(77, kind=Broken)
+    assert "`make replay SEED=77`" in str(failed.value)
+
+
+def test_one_seed_is_replayed_by_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run.main(["3"]) == 0
+    assert capsys.readouterr().out.startswith("seed 3: ")
 
 
 def test_a_seed_gives_the_same_run_again(caplog: pytest.LogCaptureFixture) -> None:
