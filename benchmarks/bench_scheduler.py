@@ -140,9 +140,9 @@ def measure_placing(
     assert len(changes) == tasks
     deciding = best_seconds(lambda: decide(state))
     logging = best_seconds(lambda: log(state, changes))
-    show(f"{what}: decide", deciding, limit, swarm)
+    show(f"{what}: decide", deciding)
     show(f"{what}: log", logging)
-    show(f"{what}: both", deciding + logging)
+    show(f"{what}: both", deciding + logging, limit, swarm)
 
 
 def measure_quiet_rounds() -> None:

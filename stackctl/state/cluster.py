@@ -73,7 +73,10 @@ class _Index:
 
     def put(self, key: str, task: objects.Task) -> None:
         """Adds a task or replaces it."""
-        self._opened(key)[task.id] = task
+        part = self._open.get(key)
+        if part is None:
+            part = self._opened(key)
+        part[task.id] = task
 
     def drop(self, key: str, task_id: str) -> None:
         """Takes a task out."""
@@ -280,14 +283,16 @@ class Draft:
         self.events.append(Event(Kind.SECRET, secret_id))
 
     def put_task(self, task: objects.Task) -> None:
-        """Stores a task and keeps the indexes."""
-        task = self._versioned(task)
-        self._tasks[task.id] = task
+        """Stores a task and keeps the indexes. Rounds are made of this: 100,000 calls in one."""
+        if task.version != self.index:
+            task = msgspec.structs.replace(task, version=self.index)
+        task_id = task.id
+        self._tasks[task_id] = task
         self._by_service.put(task.service_id, task)
         if task.node_id:
             self._by_node.put(task.node_id, task)
-        self._note_unplaced(task.id, is_now=_is_unplaced(task))
-        self._task_event(task)
+        self._note_unplaced(task_id, is_now=_is_unplaced(task))
+        self.events.append(Event(Kind.TASK, task_id, task.service_id, task.node_id))
 
     def drop_task(self, task_id: str) -> None:
         """Forgets a task."""
@@ -348,4 +353,4 @@ class Draft:
 
 
 def _is_unplaced(task: objects.Task) -> bool:
-    return task.is_wanted and task.status.state < TaskState.ASSIGNED
+    return task.status.state < TaskState.ASSIGNED and task.is_wanted

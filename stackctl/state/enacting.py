@@ -163,6 +163,7 @@ def _change_task(
                         host_ports=change.host_ports,
                         generic_named=change.generic_named,
                         status=assigned,
+                        version=draft.index,
                     )
                 )
         case ExplainTask():
