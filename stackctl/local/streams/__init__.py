@@ -1,0 +1,1 @@
+"""A container's input and output on this terminal: what is typed, shown, resized and let go."""
