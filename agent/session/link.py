@@ -16,7 +16,7 @@ import aiohttp
 from stackctl.errors import Denied
 from stackctl.model.structs import Model
 from stackctl.wire import agent_protocol
-from stackctl.wire.agent_protocol import AgentFrame, Hello, ManagerFrame, Welcome
+from stackctl.wire.agent_protocol import AgentFrame, Dismissal, Hello, ManagerFrame, Welcome
 
 MANAGER_UNIT = "stackctl-manager"
 AGENT_PATH = "/v1/agent"
@@ -37,6 +37,14 @@ class LinkUseless(LinkFailure):
 
 class LinkStale(LinkFailure):
     """Only the connection is of no use: the same manager is tried again at once."""
+
+
+class Dismissed(LinkFailure):
+    """The managers do not know this node any longer."""
+
+    def __init__(self, dismissal: Dismissal) -> None:
+        super().__init__("this node was removed from the cluster")
+        self.dismissal = dismissal
 
 
 class TlsFiles(Model, frozen=True, kw_only=True):
@@ -98,6 +106,8 @@ async def open_link(
                 _check_peer(socket, address)
                 await socket.send_bytes(agent_protocol.encode_frame(hello()))
                 welcome = await _receive(socket)
+            if isinstance(welcome, Dismissal):
+                raise Dismissed(welcome)
             if not isinstance(welcome, Welcome):
                 raise LinkFailure("it did not begin with a welcome")
             yield Link(socket, welcome)

@@ -15,13 +15,22 @@ from agent.core.manager_choice import ManagerChoice
 from agent.drivers.disk import AgentFolder
 from agent.drivers.logs import LogStreams
 from agent.session.connection import Connection, SetLost, Tasks
-from agent.session.link import Link, LinkFailure, LinkStale, LinkUseless, TlsFiles, open_link
+from agent.session.link import (
+    Dismissed,
+    Link,
+    LinkFailure,
+    LinkStale,
+    LinkUseless,
+    TlsFiles,
+    open_link,
+)
 from agent.session.outbox import Outbox
 from stackctl.errors import Denied
+from stackctl.model.assignment import AssignmentSet
 from stackctl.model.objects import NodeDescription
 from stackctl.model.structs import Model
 from stackctl.wire import agent_protocol
-from stackctl.wire.agent_protocol import Hello
+from stackctl.wire.agent_protocol import Dismissal, Hello
 
 UNWELL_SECONDS = 0.5  # between two looks at a node that is not well
 
@@ -77,6 +86,9 @@ class Session:
             address = self._choice.current
             try:
                 await self._connect(address)
+            except Dismissed as failure:
+                self._end_everything(failure.dismissal, address)
+                self._choice = self._choice.after_failure()
             except LinkStale as failure:
                 _log.warning("manager %s: %s; connecting again", address, failure)
             except LinkUseless as failure:
@@ -85,6 +97,25 @@ class Session:
             except (LinkFailure, Denied) as failure:
                 self._log_failure(address, str(failure))
                 self._choice = self._choice.after_failure()
+
+    def _end_everything(self, dismissal: Dismissal, address: str) -> None:
+        """The node was removed: nothing is left for it to run. It goes on asking, in vain, until
+        somebody ends it or sets the node up anew: a program that ended would be started again.
+        """
+        if dismissal.cluster_id != self._membership.cluster_id:
+            self._log_failure(address, f"it belongs to another cluster ({dismissal.cluster_id})")
+            return
+        nothing = AssignmentSet(
+            node_id=self._membership.node_id, term=dismissal.term, index=dismissal.index
+        )
+        if self._tasks.hold(nothing):
+            identity = self._membership.files.certificate.parent
+            self._log_failure(
+                address,
+                "this node was removed from the cluster; its tasks are stopped. To bring it back,"
+                f" stop this agent, delete {identity} and join again with the token that"
+                " 'stackctl join-token worker' prints; otherwise stop this agent",
+            )
 
     def _log_failure(self, address: str, reason: str) -> None:
         # Managers may be away for hours: each reason is said once until one of them answers.

@@ -19,6 +19,7 @@ from agent.core.observed import (
     LABEL_NODE_ID,
     Container,
     ContainerState,
+    ContainerSummary,
 )
 from agent.drivers.disk import AgentFolder
 from agent.drivers.engine import ContainerEvent, Engine
@@ -163,11 +164,14 @@ class Worker:
                 return False
             self._assignment = assignment
             self._is_confirmed = True
+            has_new_leftovers = assignment.former_node_ids != held.former_node_ids
             self._note_change()
             # Before the first look the running containers are unknown, and a network applied
             # without them would be taken away from them; the look hands the set over then.
             if self._has_looked:
                 self._network_part.hand_over(assignment)
+        if has_new_leftovers:
+            self._lanes.submit(self._look_for_leftovers)
         return True
 
     def applied_index(self) -> int:
@@ -316,7 +320,7 @@ class Worker:
 
     def _full_look(self, after_absence: bool) -> None:
         """Compare the engine's list with what is known; look closer at every difference."""
-        found = {item.task_id: item for item in self._engine.list_containers(self._labels)}
+        found = {item.task_id: item for item in self._list_containers()}
         with self._changed:
             known = dict(self._containers)
             is_first = not self._has_looked
@@ -347,6 +351,24 @@ class Worker:
             self._note_change()
             if self._assignment.index:
                 self._network_part.hand_over(self._assignment, is_kept=not self._is_confirmed)
+
+    def _list_containers(self) -> list[ContainerSummary]:
+        """Those of this node, and those of nodes that it was before it joined again: the manager
+        has given up their tasks, so they are strays.
+        """
+        with self._changed:
+            former = self._assignment.former_node_ids
+        found = list(self._engine.list_containers(self._labels))
+        for node_id in former:
+            labels = {**self._labels, LABEL_NODE_ID: node_id}
+            found.extend(self._engine.list_containers(labels))
+        return found
+
+    def _look_for_leftovers(self) -> None:
+        try:
+            self._full_look(False)
+        except DriverFailure as failure:
+            _log.warning("cannot look for leftover containers: %s", failure.reason)
 
     def _look(self, task_id: str, container_id: str) -> None:
         with self._changed:

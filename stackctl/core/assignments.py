@@ -40,6 +40,7 @@ def assignment_for(state: ClusterState, node_id: str, *, term: int) -> assignmen
         ingress=_ingress(state),
         configs=_configs(state, tasks),
         secrets=_secrets(state, tasks),
+        former_node_ids=node.former_ids if node is not None else (),
     )
 
 

@@ -60,7 +60,7 @@ class AssignmentFeed:
         wanted = assignments.assignment_for(state, self._node_id, term=state.term)
         self.is_unchanged_at(state.index)
         held, increment = self._sent, None
-        if held is not None:
+        if held is not None and held.former_node_ids == wanted.former_node_ids:
             increment = increments.difference(held, wanted)
             if increment == AssignmentIncrement(base_index=held.index):
                 return None

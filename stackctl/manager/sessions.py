@@ -17,6 +17,7 @@ from stackctl.manager.liveness import Liveness
 from stackctl.manager.machine import Publication
 from stackctl.manager.pacing import Pacing
 from stackctl.manager.vault import Vault
+from stackctl.state.cluster import ClusterState
 from stackctl.state.events import Kind
 from stackctl.wire import agent_protocol as protocol
 
@@ -74,6 +75,7 @@ class Sessions:
         if hello.node_id not in self._cluster.state.nodes:
             state = await self._cluster.read()
             if hello.node_id not in state.nodes:
+                await self._dismiss(connection, state)
                 raise Denied(f"{hello.node_id} is no node of this cluster")
         session = AgentSession(
             hello,
@@ -97,6 +99,15 @@ class Sessions:
             if self._by_node.get(hello.node_id) is session:
                 del self._by_node[hello.node_id]
             _log.info("agent of %s disconnected", hello.description.hostname)
+
+    async def _dismiss(self, connection: FrameSocket, state: ClusterState) -> None:
+        """Lets the agent of a removed node end what it still runs."""
+        dismissal = protocol.Dismissal(
+            cluster_id=state.cluster.id if state.cluster is not None else "",
+            term=state.term,
+            index=state.index,
+        )
+        await connection.send(protocol.encode_frame(dismissal))
 
     def _welcome(self) -> protocol.Welcome:
         cluster = self._cluster.state.cluster

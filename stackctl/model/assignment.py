@@ -133,6 +133,7 @@ class AssignmentSet(Model, frozen=True, kw_only=True):
     ingress: tuple[IngressAssignment, ...] = ()
     configs: tuple[ConfigAssignment, ...] = ()
     secrets: tuple[SecretAssignment, ...] = ()
+    former_node_ids: tuple[str, ...] = ()  # whose containers, if any are left, are to go
 
 
 def mac_address(address: str) -> str:

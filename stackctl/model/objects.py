@@ -66,6 +66,7 @@ class Node(Model, frozen=True, kw_only=True):
     state_message: str = ""
     state_at: float = 0
     session_manager_id: str = ""  # node id of the manager that its agent is connected to
+    former_ids: tuple[str, ...] = ()  # of nodes that this one replaced, having joined again
     created_at: float = 0
     version: int = 0
 

@@ -1,4 +1,15 @@
-"""What commands about nodes do to a draft."""
+"""What commands about nodes do to a draft.
+
+Replacing. A machine that is set up anew joins as a new node, and nobody will ever see its old one
+again. The old one is taken for the same machine when it has the same host name and the same data
+address, is a worker as the new one is, and is not heard of while the new one is READY: two that are
+up are two machines, whatever their names. The new node takes over its labels and availability, its
+tasks are orphaned at once (the machine answers, and does not run them as its own any longer), and
+it is forgotten but for its id, by which leftover containers and volumes are still known. This comes
+when the new one is first seen, or when the old one is found to be silent after that.
+"""
+
+from collections.abc import Mapping
 
 from msgspec.structs import replace
 
@@ -39,6 +50,8 @@ def see_node(draft: Draft, command: commands.SeeNode) -> None:
         seen = replace(seen, state=NodeState.READY, state_message="", state_at=command.now)
     if seen != node:
         draft.put_node(seen)
+    if seen.state != node.state or seen.description != node.description:
+        _replace_former(draft, seen, now=command.now)
 
 
 def lose_node(draft: Draft, command: commands.LoseNode) -> None:
@@ -62,6 +75,11 @@ def lose_node(draft: Draft, command: commands.LoseNode) -> None:
                 session_manager_id="" if is_down else node.session_manager_id,
             )
         )
+        silent = draft.nodes[node.id]
+        heirs = [other for other in draft.nodes.values() if _is_same_machine(other, silent)]
+        if heirs:
+            newest = max(heirs, key=lambda other: (other.created_at, other.id))
+            _replace_former(draft, newest, now=command.now)
 
 
 def change_node(draft: Draft, command: commands.ChangeNode) -> None:
@@ -85,15 +103,58 @@ def remove_node(draft: Draft, command: commands.RemoveNode) -> None:
     if node.role == objects.NodeRole.MANAGER:
         raise conflict(f"node {node.hostname} is a manager", hint="only workers can be removed")
     if node.state != NodeState.DOWN and not command.force:
-        raise conflict(f"node {node.hostname} is not down", hint="stop it first, or use --force")
+        raise conflict(
+            f"node {node.hostname} is not down",
+            hint="drain it and stop its agent first, or use --force: its tasks then stop at once",
+        )
+    error = "Task belonged to a node that has been deleted"
+    _orphan_tasks(draft, node, error=error, now=command.now)
+    draft.drop_node(node.id)
+
+
+def _replace_former(draft: Draft, node: objects.Node, *, now: float) -> None:
+    former = [other for other in draft.nodes.values() if _is_same_machine(node, other)]
+    for old in sorted(former, key=lambda other: (other.created_at, other.id)):
+        held = draft.nodes[node.id]
+        is_as_joined = held.availability == objects.Availability.ACTIVE
+        draft.put_node(
+            replace(
+                held,
+                labels={**old.labels, **held.labels},
+                availability=old.availability if is_as_joined else held.availability,
+                former_ids=(*old.former_ids, old.id, *held.former_ids),
+            )
+        )
+        error = f"node {old.hostname} was set up anew and has joined again"
+        _orphan_tasks(draft, old, error=error, now=now)
+        draft.drop_node(old.id)
+
+
+def _is_same_machine(node: objects.Node, former: objects.Node) -> bool:
+    """True when `node` is up and is what has become of `former`."""
+    return (
+        node.state == NodeState.READY
+        and former.state != NodeState.READY
+        and node.id != former.id
+        and node.role == former.role == objects.NodeRole.WORKER
+        and node.hostname == former.hostname
+        and node.description.data_address == former.description.data_address != ""
+    )
+
+
+def _orphan_tasks(draft: Draft, node: objects.Node, *, error: str, now: float) -> None:
+    status = objects.TaskStatus(state=TaskState.ORPHANED, at=now, message=error, error=error)
     for task in list(draft.tasks_on(node.id).values()):
         if not task.has_ended:
-            error = "Task belonged to a node that has been deleted"
-            status = objects.TaskStatus(
-                state=TaskState.ORPHANED, at=command.now, message=error, error=error
-            )
             draft.put_task(replace(task, status=status, ended_version=draft.index))
-    draft.drop_node(node.id)
+
+
+def find_node_or_heir(nodes: Mapping[str, objects.Node], node_id: str) -> objects.Node | None:
+    """The node of that id, or the one that replaced it: the same machine."""
+    held = nodes.get(node_id)
+    if held is not None or not node_id:
+        return held
+    return next((node for node in nodes.values() if node_id in node.former_ids), None)
 
 
 def _find(draft: Draft, node_id: str) -> objects.Node:

@@ -8,6 +8,7 @@ from stackctl.model import constraints, objects, specs
 from stackctl.model.objects import Availability, NodeState
 from stackctl.model.task_state import TaskState
 from stackctl.state.cluster import ClusterState
+from stackctl.state.nodes import find_node_or_heir
 from stackctl.wire import api
 
 T = TypeVar("T")
@@ -226,7 +227,7 @@ def task_view(state: ClusterState, task: objects.Task) -> api.TaskView:
     """One task."""
     service = state.services[task.service_id]
     spec = service.task_specs.get(task.revision, service.spec.task)
-    node = state.nodes.get(task.node_id)
+    node = find_node_or_heir(state.nodes, task.node_id)
     return api.TaskView(
         id=task.id,
         name=task_name(service, task),

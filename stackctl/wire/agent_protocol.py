@@ -113,6 +113,17 @@ class Welcome(Frame, frozen=True, kw_only=True, tag="welcome"):
     managers: tuple[str, ...] = ()  # "address:port" of every manager's API, for the next time
 
 
+class Dismissal(Frame, frozen=True, kw_only=True, tag="dismissal"):
+    """Instead of a welcome: the node was removed from the cluster, and has nothing to run.
+
+    Fenced like an assignment, by the term and index of the state that does not know the node.
+    """
+
+    cluster_id: str
+    term: int
+    index: int
+
+
 class HeartbeatAnswer(Frame, frozen=True, kw_only=True, tag="heartbeat-answer"):
     """Lets the agent tell a live manager from a dead connection; without a leader it should look
     elsewhere.
@@ -181,7 +192,9 @@ class CloseStream(Frame, frozen=True, kw_only=True, tag="close-stream"):
 
 
 AgentFrame = Hello | StatusReport | Heartbeat | Applied | Description | LogChunk | StreamEnd
-ManagerFrame = Welcome | HeartbeatAnswer | AssignmentMessage | OpenLogs | Credit | CloseStream
+ManagerFrame = (
+    Welcome | Dismissal | HeartbeatAnswer | AssignmentMessage | OpenLogs | Credit | CloseStream
+)
 
 _encode = msgspec.msgpack.Encoder()
 _decode_agent: msgspec.msgpack.Decoder[AgentFrame] = msgspec.msgpack.Decoder(AgentFrame)

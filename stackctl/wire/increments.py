@@ -1,7 +1,8 @@
 """Differences between two assignment sets of one node: what is sent instead of the whole set.
 
 `patch(old, difference(old, new), …) == new` for all sets whose tuples are sorted by their keys,
-which is how managers build them.
+which is how managers build them, and that name the same former nodes: when these change, which is
+once in a node's life, the whole set is sent.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -102,6 +103,7 @@ def patch(
         ingress=_merge(old.ingress, increment.put_ingress, increment.drop_ingress, ingress_key),
         configs=_merge(old.configs, increment.put_configs, increment.drop_configs, config_key),
         secrets=_merge(old.secrets, increment.put_secrets, increment.drop_secrets, secret_key),
+        former_node_ids=old.former_node_ids,
     )
 
 

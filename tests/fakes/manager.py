@@ -21,6 +21,7 @@ from stackctl.wire import agent_protocol, codec, join_token
 from stackctl.wire.agent_protocol import (
     AgentFrame,
     AssignmentMessage,
+    Dismissal,
     Heartbeat,
     HeartbeatAnswer,
     Hello,
@@ -90,6 +91,7 @@ class FakeManager:
         self.cluster_id = CLUSTER_ID
         self.role = "manager"
         self.secret = bytes(16)
+        self.dismissal: Dismissal | None = None  # what it says instead of a welcome
         self.renews_as = ""  # another node's id, for a manager that confuses nodes
         self._listen_address = listen_address
         self._folder = folder / f"identity-{name}"
@@ -192,6 +194,8 @@ class FakeManager:
         return socket
 
     def _answer(self, frame: AgentFrame) -> ManagerFrame | None:
+        if isinstance(frame, Hello) and self.dismissal is not None:
+            return self.dismissal
         if isinstance(frame, Hello):
             return Welcome(
                 cluster_id=self.cluster_id,

@@ -17,6 +17,7 @@ from stackctl.core.scheduling import filters
 from stackctl.model import objects, specs
 from stackctl.model.task_state import TaskState
 from stackctl.state.cluster import Draft
+from stackctl.state.nodes import find_node_or_heir
 
 LOCAL_DRIVERS = ("", "local")
 SHARED_KINDS = {"nfs", "nfs4", "cifs", "smb3", "ceph", "glusterfs", "9p", "lustre"}
@@ -55,7 +56,7 @@ class Homes:
         if service.id not in self._slots:
             self._slots[service.id] = self._former(service)
         former = self._slots[service.id].get(task.slot)
-        node = self._draft.nodes.get(former.node_id) if former is not None else None
+        node = self._node(former.node_id) if former is not None else None
         if former is None or node is None:
             return ""
         held = local_volumes(service.task_specs.get(former.revision, service.spec.task))
@@ -65,6 +66,10 @@ class Homes:
         if not held & local_volumes(spec):
             return ""
         return node.id
+
+    def _node(self, node_id: str) -> objects.Node | None:
+        """The node, or the one that replaced it: it is the same machine, with the same volumes."""
+        return find_node_or_heir(self._draft.nodes, node_id)
 
     def neighbours(self, service: objects.Service, revision: int) -> frozenset[str]:
         """Nodes on which another service has a volume that tasks of this one mount."""
@@ -110,9 +115,10 @@ class Homes:
             if not names:
                 continue
             for task in self._draft.tasks_of(service.id).values():
-                if task.node_id and (not task.has_ended or has_had_container(task)):
+                node = self._node(task.node_id) if task.node_id else None
+                if node is not None and (not task.has_ended or has_had_container(task)):
                     for name in names:
-                        found.setdefault(name, set()).add((service.id, task.node_id))
+                        found.setdefault(name, set()).add((service.id, node.id))
         return found
 
 

@@ -25,6 +25,7 @@ from stackctl.wire.agent_protocol import (
     Applied,
     AssignmentMessage,
     Description,
+    Dismissal,
     Heartbeat,
     LogChunk,
     OpenLogs,
@@ -326,3 +327,25 @@ async def test_logs_are_streamed_to_the_manager(node: Node, make_manager: Manage
         await manager.until(lambda: manager.of_kind(StreamEnd))
         assert [chunk.text for chunk in manager.of_kind(LogChunk)] == [b"a", b"b"]
         assert manager.of_kind(StreamEnd) == [StreamEnd(stream_id=4)]
+
+
+async def test_a_removed_node_ends_its_tasks_and_says_what_to_do(
+    node: Node, make_manager: ManagerMaker, caplog: pytest.LogCaptureFixture
+) -> None:
+    node.tasks.assignment = assignment(4, task("t1"))
+    async with make_manager("m1") as manager:
+        manager.dismissal = Dismissal(cluster_id=CLUSTER_ID, term=2, index=9)
+        async with node.session(manager.address):
+            await manager.until(lambda: "stackctl join-token worker" in caplog.text)
+    assert node.tasks.held() == AssignmentSet(node_id=NODE_ID, term=2, index=9)
+
+
+async def test_a_dismissal_by_another_cluster_ends_nothing(
+    node: Node, make_manager: ManagerMaker, caplog: pytest.LogCaptureFixture
+) -> None:
+    node.tasks.assignment = assignment(4, task("t1"))
+    async with make_manager("m1") as manager:
+        manager.dismissal = Dismissal(cluster_id="other", term=2, index=9)
+        async with node.session(manager.address):
+            await manager.until(lambda: "another cluster" in caplog.text)
+    assert node.tasks.held() == assignment(4, task("t1"))

@@ -8,9 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from agent.clock import Clock
-from agent.core.observed import LABEL_CLUSTER_ID, LABEL_NODE_ID
+from agent.core.observed import (
+    LABEL_CLUSTER_ID,
+    LABEL_NODE_ID,
+    LABEL_TASK_ID,
+    LABEL_TASK_NAME,
+)
 from agent.drivers.config_files import ConfigFiles
 from agent.drivers.disk import AgentFolder
 from agent.drivers.secret_files import SecretFiles
@@ -27,6 +33,7 @@ from tests.eventually import eventually
 from tests.fakes.engine import FakeEngine
 from tests.fakes.memory_disk import PlainDisk
 from tests.fakes.network import FakeNetwork
+from tests.images import BUSYBOX_IMAGE
 
 CLUSTER = "cluster1"
 WAIT_SECONDS = 5.0
@@ -324,3 +331,20 @@ def test_pool_survives_a_job_that_fails(caplog: pytest.LogCaptureFixture) -> Non
     pool.submit(done.set)
     assert done.wait(WAIT_SECONDS)
     assert "a job of test failed" in caplog.text
+
+
+def test_containers_of_the_node_before_it_joined_again_are_ended(bench: Bench) -> None:
+    labels = {
+        LABEL_CLUSTER_ID: CLUSTER,
+        LABEL_NODE_ID: "former",
+        LABEL_TASK_ID: "t0",
+        LABEL_TASK_NAME: "web.1",
+    }
+    left = {"Image": BUSYBOX_IMAGE, "Labels": labels, "HostConfig": {}, "Cmd": ["sleep", "99999"]}
+    bench.engine.start(bench.engine.create("web.1.t0", left))
+    worker = bench.start()
+    worker.hold(assignment(1, task("t1")))
+    bench.reaches("t1", TaskState.RUNNING)
+    assert "web.1.t0" in bench.engine.running()
+    worker.hold(replace(assignment(2, task("t1")), former_node_ids=("former",)))
+    until(lambda: bench.engine.running() == [container_name("t1")])

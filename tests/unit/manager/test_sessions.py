@@ -181,8 +181,12 @@ async def test_a_removed_node_loses_its_connection_and_gets_no_new_one(
     await seen(lambda: node_state(edges) == NodeState.READY)
     await edges.ask("DELETE", "/v1/nodes/worker1?force=1")
     await agent.ended()
+    socket = FakeFrameSocket()
     with pytest.raises(Denied, match="no node of this cluster"):
-        await edges.parts.sessions.serve(FakeFrameSocket(), hello=agent.hello, caller=LOCAL)
+        await edges.parts.sessions.serve(socket, hello=agent.hello, caller=LOCAL)
+    dismissal = await socket.hear()
+    assert isinstance(dismissal, protocol.Dismissal)
+    assert dismissal.index >= edges.parts.cluster.state.index
 
 
 async def test_a_certificate_speaks_for_its_own_node_only(edges: Edges) -> None:

@@ -1,6 +1,7 @@
 """Nodes: admitted, seen, lost, changed and removed."""
 
 import pytest
+from msgspec.structs import replace
 
 from stackctl.model import objects
 from stackctl.model.objects import Availability, NodeRole, NodeState
@@ -119,3 +120,81 @@ def test_an_unknown_node_is_named() -> None:
         result = bench.submit(command)
         assert result.error is not None
         assert result.error.message == "no such node: x"
+
+
+def _join_again(bench: Bench, node_id: str, *, like: str, address: str | None = None) -> None:
+    """Another node with the host name and, unless told otherwise, the data address of `like`."""
+    former = bench.state.nodes[like].description
+    description = replace(former, data_address=former.data_address if address is None else address)
+    bench.wait(1)
+    bench.submit(
+        commands.PutNode(
+            node_id=node_id, role=NodeRole.WORKER, hostname=former.hostname, now=bench.now
+        )
+    )
+    bench.submit(
+        commands.SeeNode(node_id=node_id, manager_id="m", description=description, now=bench.now)
+    )
+
+
+def test_a_node_set_up_anew_replaces_its_old_entry_with_labels_and_availability() -> None:
+    bench = Bench("n1", "n2")
+    bench.change("n2", labels={"disk": "ssd"}, availability=Availability.PAUSE)
+    bench.lose("n2")
+    _join_again(bench, "n2b", like="n2")
+    assert sorted(bench.state.nodes) == ["n1", "n2b"]
+    node = bench.state.nodes["n2b"]
+    assert (node.labels, node.availability) == ({"disk": "ssd"}, Availability.PAUSE)
+    assert (node.state, node.former_ids) == (NodeState.READY, ("n2",))
+
+
+def test_the_tasks_of_a_replaced_entry_are_orphaned_at_once_and_made_anew() -> None:
+    bench = Bench("n1", "n2")
+    bench.deploy(service_spec(replicas=2))
+    bench.obey()
+    lost = next(task for task in bench.tasks() if task.node_id == "n2")
+    bench.lose("n2")
+    _join_again(bench, "n2b", like="n2")
+    assert bench.state.tasks[lost.id].status.state == TaskState.ORPHANED
+    bench.obey()
+    assert len(bench.places()) == 2
+
+
+def test_an_old_entry_is_replaced_when_it_falls_silent_after_the_new_one_has_joined() -> None:
+    bench = Bench("n1", "n2")
+    bench.change("n2", labels={"disk": "ssd"})
+    _join_again(bench, "n2b", like="n2")
+    both = sorted(bench.state.nodes)
+    bench.lose("n2")
+    assert both == ["n1", "n2", "n2b"]
+    assert sorted(bench.state.nodes) == ["n1", "n2b"]
+    assert bench.state.nodes["n2b"].labels == {"disk": "ssd"}
+
+
+def test_nodes_with_one_host_name_and_two_addresses_both_stay() -> None:
+    bench = Bench("n1", "n2")
+    bench.lose("n2")
+    _join_again(bench, "n2b", like="n2", address="10.77.0.1")
+    assert sorted(bench.state.nodes) == ["n1", "n2", "n2b"]
+
+
+def test_two_that_are_up_both_stay() -> None:
+    bench = Bench("n1", "n2")
+    _join_again(bench, "n2b", like="n2")
+    assert sorted(bench.state.nodes) == ["n1", "n2", "n2b"]
+
+
+def test_an_entry_that_never_connected_is_not_replaced() -> None:
+    bench = Bench("n1")
+    bench.submit(commands.PutNode(node_id="x", role=NodeRole.WORKER, hostname="n2", now=bench.now))
+    bench.add_node("n2")
+    assert sorted(bench.state.nodes) == ["n1", "n2", "x"]
+
+
+def test_a_node_that_joined_again_twice_knows_both_former_ones() -> None:
+    bench = Bench("n1", "n2")
+    bench.lose("n2")
+    _join_again(bench, "n2b", like="n2")
+    bench.lose("n2b")
+    _join_again(bench, "n2c", like="n2b")
+    assert bench.state.nodes["n2c"].former_ids == ("n2", "n2b")
