@@ -14,21 +14,26 @@ MOVING = (UpdateState.UPDATING, UpdateState.ROLLBACK_STARTED)
 PAUSED = (UpdateState.PAUSED, UpdateState.ROLLBACK_PAUSED)
 
 
-def check_settled(world: World, *, patience_seconds: float = 0) -> None:
-    """Whatever was asked last is so, or cannot be so and says why. A task that is under way is no
-    fault before it has been so for `patience_seconds`; without patience it is one, unless its
-    slot tries again and again what has failed before, which would go on for ever.
+FITS = "waits although it fits"  # how a fault is told that no round may leave as it is
+
+
+def unsettled(world: World, *, patience_seconds: float = 0) -> list[str]:
+    """What is not as it was asked last, without being impossible and saying why. A task that is
+    under way is told of after `patience_seconds`; without patience at once, unless its slot tries
+    again and again what has failed before, which would go on for ever.
     """
     faults = [*_node_faults(world), *_container_faults(world)]
     for service in world.state.services.values():
         faults.extend(_slot_faults(world, service, patience_seconds))
     faults.extend(f"stack {name} never went" for name in _removing(world))
-    assert not faults, "not settled: " + "; ".join(faults)
+    return faults
 
 
-def check_asked(world: World, asked: Sequence[object], *, patience_seconds: float = 0) -> None:
-    """Exactly the asked stacks run, every task of the current revision."""
-    check_settled(world, patience_seconds=patience_seconds)
+def unfulfilled(world: World, asked: Sequence[object], *, patience_seconds: float = 0) -> list[str]:
+    """What is missing of the asked stacks, of which every task is to run in the current revision;
+    and what runs besides.
+    """
+    faults = unsettled(world, patience_seconds=patience_seconds)
     state = world.state
     wanted = {
         service.name: service
@@ -36,8 +41,8 @@ def check_asked(world: World, asked: Sequence[object], *, patience_seconds: floa
         if isinstance(stack, specs.StackSpec)
         for service in stack.services
     }
-    assert set(state.service_ids) == set(wanted), "other services than asked for"
-    faults = []
+    if set(state.service_ids) != set(wanted):
+        return [*faults, f"services are {sorted(state.service_ids)}, asked for {sorted(wanted)}"]
     for name, spec in wanted.items():
         service = state.services[state.service_ids[name]]
         current = [
@@ -53,7 +58,7 @@ def check_asked(world: World, asked: Sequence[object], *, patience_seconds: floa
         status = service.update_status
         if status is not None and status.state in (*MOVING, *PAUSED):
             faults.append(f"{name}: its update is {status.state}: {status.message}")
-    assert not faults, "; ".join(faults)
+    return faults
 
 
 def _is_as_it_should_be(service: objects.Service, task: objects.Task) -> bool:
@@ -62,10 +67,10 @@ def _is_as_it_should_be(service: objects.Service, task: objects.Task) -> bool:
     return task.status.state == TaskState.RUNNING
 
 
-def check_gone(world: World) -> None:
-    """After the removal of all stacks nothing is left anywhere."""
+def left_behind(world: World) -> list[str]:
+    """What is left anywhere after the removal of all stacks."""
     state = world.state
-    left = [
+    return [
         *(f"stack {name}" for name in state.stacks),
         *(f"service {item.name}" for item in state.services.values()),
         *(f"network {item.name}" for item in state.networks.values()),
@@ -83,7 +88,6 @@ def check_gone(world: World) -> None:
             for key in node.records
         ),
     ]
-    assert not left, "left behind: " + ", ".join(left)
 
 
 def _removing(world: World) -> list[str]:
@@ -162,7 +166,7 @@ def _slot_faults(world: World, service: objects.Service, patience_seconds: float
             if not newest.status.error and is_old:
                 faults.append(f"{where} waits without a reason")
             elif is_old and _fits_somewhere(world, service, newest):
-                faults.append(f"{where} waits although it fits: {newest.status.error}")
+                faults.append(f"{where} {FITS}: {newest.id}, {newest.status.error}")
         elif newest.status.state < TaskState.RUNNING and is_old and not is_excused:
             faults.append(f"{where} is {newest.status.state.name} for too long")
         elif len(slot.live) > 1 and is_old and newest.status.state == TaskState.RUNNING:
@@ -183,8 +187,11 @@ def _job_faults(
     """A job has ended, runs as many tasks as it may, or says what it waits for."""
     faults = _hold_faults(world, service)
     run = {key: slot for key, slot in slots.items() if slot.of_revision(service.revision)}
+    left = frozenset[SlotKey]()  # nodes that the tasks of the run had to leave
     if service.spec.mode.is_global:
-        missing = [key for key in _eligible(world, service) if key not in run]
+        eligible = _eligible(world, service)
+        left = frozenset(run.keys() - set(eligible))
+        missing = [key for key in eligible if key not in run]
         faults.extend(f"{service.name} has no task on {key}" for key in missing)
     else:
         unbegun = service.spec.replicas - len(run)
@@ -197,7 +204,8 @@ def _job_faults(
     for key, slot in run.items():
         where = f"{service.name}.{key}"
         age = world.timeline.now - slot.latest.created_at
-        if not slot.live and not any(map(ended_by_itself, slot.of_revision(service.revision))):
+        has_ended = any(map(ended_by_itself, slot.of_revision(service.revision)))
+        if not slot.live and not has_ended and key not in left:
             faults.append(f"{where} is empty after {slot.latest.status.state.name}")
         if slot.live and slot.live[-1].status.state < TaskState.RUNNING and age > patience_seconds:
             task = slot.live[-1]
