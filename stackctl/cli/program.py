@@ -6,9 +6,10 @@ from typing import Annotated, cast
 import typer
 
 import stackctl
+from stackctl.cli import compose_options
 from stackctl.cli.groups import LazyGroup
 from stackctl.cli.options import session_of
-from stackctl.cli.session import Session
+from stackctl.cli.session import Session, StackFlags
 from stackctl.client.contexts import Choice
 from stackctl.errors import InputError
 
@@ -76,6 +77,11 @@ def choose(
             show_default=False,
         ),
     ] = "",
+    files: compose_options.Files = None,
+    stack_name: compose_options.Name = None,
+    env_files: compose_options.EnvFiles = None,
+    profiles: compose_options.Profiles = None,
+    project_directory: compose_options.ProjectDirectory = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show where an error came from.")] = False,
     version: Annotated[  # noqa: ARG001 - its callback does the work
         bool,
@@ -88,6 +94,13 @@ def choose(
     session = session_of(context)
     session.choice = Choice(tuple(endpoint or ()), name, identity)
     session.is_debugging = session.is_debugging or debug
+    session.stack_flags = StackFlags(
+        tuple(files or ()),
+        stack_name,
+        tuple(env_files or ()),
+        tuple(profiles or ()),
+        project_directory,
+    )
 
 
 def run_program(session: Session, arguments: Sequence[str]) -> int:

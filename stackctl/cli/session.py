@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from stackctl.cli.render.terminal import Terminal
 from stackctl.client import contexts
@@ -10,6 +10,16 @@ from stackctl.client.api import Client
 
 if TYPE_CHECKING:
     from stackctl.client.convergence import Limits
+
+
+class StackFlags(NamedTuple):
+    """Which stack of this machine's engine is meant: the flags before the command."""
+
+    files: tuple[str, ...] = ()
+    name: str | None = None
+    env_files: tuple[str, ...] = ()
+    profiles: tuple[str, ...] = ()
+    directory: str | None = None
 
 
 class Session:
@@ -27,6 +37,7 @@ class Session:
         self.limits = limits
         self.terminal = terminal
         self.choice = contexts.Choice()
+        self.stack_flags = StackFlags()
         self.is_debugging = False
 
     @cached_property
