@@ -6,6 +6,7 @@ scale SERVICE N                 rollback SERVICE      remove STACK      remove-s
 drain|pause|activate NODE       label NODE K=V        unlabel NODE K    remove-node NODE [force]
 fail-node NODE                  loses power           cut-node NODE     loses its link
 return-node NODE                restart-agent NODE    change-leader
+rejoin-node NODE                is set up anew and joins again              node-list
 kill TASK exit=CODE             its container ends    image NODE NAME   the node has it now
     forget-image NODE NAME          the node has it no longer
 advance 5s                      prints what happened meanwhile
@@ -52,6 +53,8 @@ class Stage:
             "remove-node": self._remove_node,
             "fail-node": lambda words: self._fault(self.world.fail, words),
             "cut-node": lambda words: self._fault(self.world.cut, words),
+            "rejoin-node": self._rejoin_node,
+            "node-list": self._node_list,
             "return-node": lambda words: self._fault(self.world.restore, words),
             "stop-agent": lambda words: self._fault(self.world.stop_agent, words),
             "restart-agent": lambda words: self._fault(self.world.restart_agent, words),
@@ -175,6 +178,10 @@ class Stage:
         fault(self._node(words[0]))
         return []
 
+    def _rejoin_node(self, words: list[str]) -> list[str]:
+        self.world.rejoin(self._node(words[0]))
+        return []
+
     def _change_leader(self, _words: list[str]) -> list[str]:
         self.world.managers.change_leader()
         return []
@@ -275,6 +282,21 @@ class Stage:
             ]
         )
 
+    def _node_list(self, _words: list[str]) -> list[str]:
+        nodes = self.world.state.nodes.values()
+        return _table(
+            [
+                [
+                    node.hostname,
+                    node.state.value,
+                    node.availability.value,
+                    " ".join(f"{key}={value}" for key, value in sorted(node.labels.items())) or "-",
+                    f"was {' '.join(node.former_ids)}" if node.former_ids else "",
+                ]
+                for node in sorted(nodes, key=lambda node: (node.hostname, node.created_at))
+            ]
+        )
+
     def _configs(self, _words: list[str]) -> list[str]:
         return sorted(
             f"{config.name}: {config.spec.content.decode()}"
@@ -309,7 +331,8 @@ class Stage:
         return queries.find_service(self.world.state, name).id
 
     def _node(self, hostname: str) -> SimulatedNode:
-        return self.world.nodes[f"id-{hostname}"]
+        named = [node for node in self.world.nodes.values() if node.hostname == hostname]
+        return named[-1]
 
 
 def _replicas(view: api.ServiceView) -> str:

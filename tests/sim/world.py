@@ -73,6 +73,7 @@ class World:
         nano_cpus: int = 2 * NANO,
         memory_bytes: int = 4 << 30,
         images: tuple[str, ...] = (),
+        data_address: str = "",
     ) -> SimulatedNode:
         """A machine joins and connects."""
         self._machines += 1
@@ -81,7 +82,7 @@ class World:
             hostname=hostname,
             nano_cpus=nano_cpus,
             memory_bytes=memory_bytes,
-            data_address=f"192.168.0.{number}",
+            data_address=data_address or f"192.168.0.{number}",
             routes=("192.168.0.0/24",),
         )
         node = SimulatedNode(
@@ -169,6 +170,17 @@ class World:
             node.hostname,
             nano_cpus=node.description.nano_cpus,
             images=tuple(node.engine.images),
+        )
+
+    def rejoin(self, node: SimulatedNode) -> None:
+        """The machine is set up anew and joins again, as a node that nobody knows."""
+        self.fail(node)
+        del self.nodes[node.id]
+        self.add_node(
+            node.hostname,
+            nano_cpus=node.description.nano_cpus,
+            images=tuple(node.engine.images),
+            data_address=node.description.data_address,
         )
 
     # -- links (`Uplink` of the nodes) -------------------------------------------------------

@@ -37,6 +37,7 @@ from tests.images import BUSYBOX_IMAGE
 
 CLUSTER = "cluster1"
 WAIT_SECONDS = 5.0
+FOREVER = "trap 'exit 0' TERM; while true; do sleep 1; done"
 SHUT: dict[str, Any] = {"desired": TaskState.SHUTDOWN, "may_stop": True}
 
 
@@ -340,7 +341,12 @@ def test_containers_of_the_node_before_it_joined_again_are_ended(bench: Bench) -
         LABEL_TASK_ID: "t0",
         LABEL_TASK_NAME: "web.1",
     }
-    left = {"Image": BUSYBOX_IMAGE, "Labels": labels, "HostConfig": {}, "Cmd": ["sleep", "99999"]}
+    left = {
+        "Image": BUSYBOX_IMAGE,
+        "Labels": labels,
+        "HostConfig": {},
+        "Cmd": ["sh", "-c", FOREVER],
+    }
     bench.engine.start(bench.engine.create("web.1.t0", left))
     worker = bench.start()
     worker.hold(assignment(1, task("t1")))
