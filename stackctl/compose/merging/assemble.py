@@ -194,11 +194,13 @@ class Assembly:
         self._joins = True
         rest = {key: found for key, found in own.entries.items() if key != INCLUDE}
         result = Mapping(rest, own.position, own.tag)
+        layers: list[Mapping] = []
         for inclusion in read_include(entry, self._log):
             imported = self._imported(inclusion, project)
             if imported is not None:
                 result = self._on_top_of(imported, result)
-        return result
+                layers.append(imported)
+        return _in_order_of(layers, result)
 
     def _on_top_of(self, imported: Mapping, own: Mapping) -> Mapping:
         entries = dict(own.entries)
@@ -331,6 +333,22 @@ def _name(sources: Sources, files: Files, log: ProblemLog) -> str:
             f"the folder {sources.base} gives no name to a stack", hint="give one with -p NAME"
         )
     return name
+
+
+def _in_order_of(layers: list[Mapping], result: Mapping) -> Mapping:
+    """The tree with what is included as its files have it, before what the tree adds."""
+    entries = dict(result.entries)
+    for section in SECTIONS:
+        found = entries.get(section)
+        if found is None or not isinstance(found.value, Mapping):
+            continue
+        parts = (layer.entries[section].value for layer in layers if section in layer.entries)
+        included = [key for part in parts if isinstance(part, Mapping) for key in part.entries]
+        names = dict.fromkeys((*included, *found.value.entries))
+        ordered = {name: found.value.entries[name] for name in names if name in found.value.entries}
+        value = Mapping(ordered, found.value.position, found.value.tag)
+        entries[section] = Entry(section, found.key_position, value)
+    return Mapping(entries, result.position, result.tag)
 
 
 def _is_broken(node: Node) -> bool:

@@ -18,7 +18,7 @@ from stackctl.compose.merging.rebase import rebased
 from stackctl.compose.merging.rules import step_at
 from stackctl.compose.problems import Path as DocumentPath
 from stackctl.compose.problems import Place, Position, ProblemLog, shown
-from stackctl.compose.syntax.tree import RESET, Entry, Mapping, Node, Scalar, kind_of
+from stackctl.compose.syntax.tree import RESET, Entry, Mapping, Node, Scalar, broken, kind_of
 
 EXTENDS = "extends"
 CHAIN_MAX = 32
@@ -88,6 +88,8 @@ class Extending:
                 step = step_at("services", "*")
                 merged = self._merging.merged(without_tags(base), own, path, step)
                 source.done[name] = merged
+            elif extends.value.tag != RESET:
+                source.done[name] = _without_its_base(own)
         return source.done[name]
 
     def _base(
@@ -176,6 +178,14 @@ def _called(path: DocumentPath) -> str:
 
 def _extends(node: Node) -> Entry | None:
     return node.entries.get(EXTENDS) if isinstance(node, Mapping) else None
+
+
+def _without_its_base(service: Mapping) -> Mapping:
+    """The service as if its base had an image: that it has none is no second mistake."""
+    if "image" in service.entries:
+        return service
+    image = Entry("image", service.position, broken(service.position))
+    return Mapping({**service.entries, "image": image}, service.position, service.tag)
 
 
 def _elsewhere(reference: Reference) -> str | None:

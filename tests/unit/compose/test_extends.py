@@ -6,6 +6,7 @@ import pytest
 
 from stackctl.compose.merging.extends import CHAIN_MAX
 from stackctl.compose.syntax import tree
+from tests.unit.compose.stack_folder import StackFolder
 from tests.unit.compose.tree_folder import TreeFolder
 
 
@@ -314,3 +315,8 @@ def test_what_extends_repeats_counts(files: TreeFolder) -> None:
     ports = ", ".join(str(port) for port in range(600))
     files.write(a_yml=f"services:\n  base: {{ports: [{ports}]}}\n{lines}\n")
     assert "more than 100000 values" in files.problems("a.yml")[0]
+
+
+def test_a_service_whose_base_is_not_found_is_not_blamed_for_its_image(stack: StackFolder) -> None:
+    (problem,) = stack.problems("services: {web: {extends: bse}, base: {image: x}}")
+    assert "did you mean base?" in problem

@@ -31,6 +31,17 @@ models: {m: {model: x}}
 """
 
 
+def test_what_is_included_stands_in_its_order_before_what_includes_it(files: TreeFolder) -> None:
+    files.write(
+        a_yml="include: [b.yml, c.yml]\nservices: {web: {image: x}, two: {tty: true}}",
+        b_yml="services: {one: {image: x}, last: {image: x}}",
+        c_yml="services: {two: {image: x}, one: {tty: true}}",
+    )
+    services = files.at(["services"], "a.yml")
+    assert isinstance(services, dict)
+    assert list(services) == ["one", "last", "two", "web"]
+
+
 @pytest.mark.parametrize(
     "include",
     [
