@@ -20,6 +20,9 @@ NETWORK = f"{PREFIX}network"
 VERSION = f"{PREFIX}version"
 REPLACES = f"{PREFIX}replace"
 
+# Of our own: what a network or volume was made from.
+MADE_FROM = "stackctl.made-from"
+
 # What we say we are: a version of Compose whose labels these are.
 COMPATIBLE_VERSION = "2.40.0"
 
@@ -54,7 +57,7 @@ def network_labels(
         **declared,
         STACK: stack_name,
         NETWORK: key,
-        CONFIG_HASH: digest,
+        MADE_FROM: digest,
         VERSION: COMPATIBLE_VERSION,
     }
 
@@ -67,7 +70,7 @@ def volume_labels(
         **declared,
         STACK: stack_name,
         VOLUME: key,
-        CONFIG_HASH: digest,
+        MADE_FROM: digest,
         VERSION: COMPATIBLE_VERSION,
     }
 

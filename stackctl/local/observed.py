@@ -72,7 +72,7 @@ class Container(NamedTuple):
 
 
 class ObservedNetwork(NamedTuple):
-    """A network of the engine; `key` and `digest` are "" when nobody's Compose made it."""
+    """A network of the engine; `key` is "" when no Compose made it, `digest` when not we did."""
 
     id: str
     name: str
@@ -83,7 +83,7 @@ class ObservedNetwork(NamedTuple):
 
 
 class ObservedVolume(NamedTuple):
-    """A volume of the engine; `key` and `digest` are "" when nobody's Compose made it."""
+    """A volume of the engine; `key` is "" when no Compose made it, `digest` when not we did."""
 
     name: str
     driver: str
@@ -135,7 +135,7 @@ def networks_from(answers: Iterable[Mapping[str, Any]]) -> dict[str, ObservedNet
             driver=answer.get("Driver") or "",
             key=marks.get(labels.NETWORK, ""),
             stack_name=marks.get(labels.STACK, ""),
-            digest=marks.get(labels.CONFIG_HASH, ""),
+            digest=marks.get(labels.MADE_FROM, ""),
         )
     return found
 
@@ -150,7 +150,7 @@ def volumes_from(answers: Iterable[Mapping[str, Any]]) -> dict[str, ObservedVolu
             driver=answer.get("Driver") or "",
             key=marks.get(labels.VOLUME, ""),
             stack_name=marks.get(labels.STACK, ""),
-            digest=marks.get(labels.CONFIG_HASH, ""),
+            digest=marks.get(labels.MADE_FROM, ""),
         )
     return found
 

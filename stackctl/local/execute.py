@@ -1,0 +1,124 @@
+"""Carries out a plan: each step when those before it are done, steps that are ready beside others.
+
+The executor knows nothing about why; `actions` knows how one step is done. When a step fails,
+what needs it is left out, what is under way is finished, and the first failure is raised at the
+end. An interrupt (Ctrl-C) lets what is under way finish, too, so that nothing is left half made.
+"""
+
+import threading
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from stackctl.errors import PermanentFailure, StackctlError
+from stackctl.local.actions import Actions, Skipped
+from stackctl.local.plan import Plan, Step
+from stackctl.local.progress import Phase, Progress, Report
+
+AT_ONCE_MAX = 16
+
+
+class Outcome(NamedTuple):
+    """How a plan went: keys of steps that were done, and what was not as it should be."""
+
+    done: frozenset[str]
+    warnings: tuple[str, ...]
+
+
+def execute(
+    plan: Plan, actions: Actions, report: Report, *, at_once_max: int = AT_ONCE_MAX
+) -> Outcome:
+    """Carry out the plan. Raises StackctlError for the first step that failed."""
+    return _Execution(plan, actions, report).run(at_once_max)
+
+
+class _Execution:
+    def __init__(self, plan: Plan, actions: Actions, report: Report) -> None:
+        self._actions = actions
+        self._report = report
+        self._waiting = {step.key: step for step in plan.steps}
+        known = frozenset(self._waiting)
+        # A step that another plan of the same stack would have had is as good as done.
+        self._needs = {step.key: set(step.needs) & known for step in plan.steps}
+        self._done: set[str] = set()
+        self._running = 0
+        self._failures: list[BaseException] = []
+        self._warnings: list[str] = []
+        self._changed = threading.Condition()
+        self._is_stopping = False
+
+    def run(self, at_once_max: int) -> Outcome:
+        count = min(len(self._waiting), max(at_once_max, 1))
+        threads = [threading.Thread(target=self._work, daemon=True) for _ in range(count)]
+        for thread in threads:
+            thread.start()
+        try:
+            for thread in threads:
+                thread.join()
+        except KeyboardInterrupt:
+            with self._changed:
+                self._is_stopping = True
+                self._changed.notify_all()
+            self._actions.interrupt()
+            for thread in threads:
+                thread.join()
+            raise
+        if self._failures:
+            raise self._failures[0]
+        return Outcome(frozenset(self._done), tuple(self._warnings))
+
+    def _work(self) -> None:
+        while (step := self._next()) is not None:
+            failure: BaseException | None = None
+            try:
+                self._do(step)
+            except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+                failure = error
+            self._end(step, failure)
+
+    def _next(self) -> Step | None:
+        with self._changed:
+            while True:
+                if self._is_stopping or not self._waiting:
+                    return None
+                ready = self._ready(self._waiting.values())
+                if ready is not None:
+                    del self._waiting[ready.key]
+                    self._running += 1
+                    return ready
+                if not self._running:
+                    return None  # what is left needs something that failed
+                self._changed.wait()
+
+    def _ready(self, steps: Iterable[Step]) -> Step | None:
+        return next((step for step in steps if self._needs[step.key] <= self._done), None)
+
+    def _do(self, step: Step) -> None:
+        if (step.shows[1:] and step.shows[0]) or len(step.shows) == 1:
+            self._say(step, Phase.WORKING, step.shows[0])
+        try:
+            self._actions.do(step)
+        except Skipped as skipped:
+            self._say(step, Phase.WARNING, "Skipped", skipped.reason)
+            with self._changed:
+                self._warnings.append(skipped.reason)
+            return
+        except PermanentFailure as failure:
+            self._say(step, Phase.ERROR, "Error", failure.reason)
+            raise StackctlError(f"{step.resource}: {failure.reason}") from failure
+        except StackctlError as error:
+            self._say(step, Phase.ERROR, "Error", error.message.partition("\n")[0])
+            raise
+        if step.shows[1:]:
+            self._say(step, Phase.DONE, step.shows[1])
+
+    def _end(self, step: Step, failure: BaseException | None) -> None:
+        with self._changed:
+            self._running -= 1
+            if failure is None:
+                self._done.add(step.key)
+            else:
+                self._failures.append(failure)
+            self._changed.notify_all()
+
+    def _say(self, step: Step, phase: Phase, text: str, details: str = "") -> None:
+        self._report(Progress(step.resource, phase, text, details))

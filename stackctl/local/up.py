@@ -1,0 +1,95 @@
+"""`up` and `create`: images, then a plan, then its execution."""
+
+import time
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from stackctl.errors import InputError
+from stackctl.local.actions import Actions
+from stackctl.local.engine.client import Engine
+from stackctl.local.execute import AT_ONCE_MAX, execute
+from stackctl.local.image_needs import ImageFlags, ImageNeeds, image_needs
+from stackctl.local.names import image_of
+from stackctl.local.observed import Observed
+from stackctl.local.observing import find_images, observe
+from stackctl.local.plan import Plan
+from stackctl.local.progress import Report
+from stackctl.local.reconcile import PlanOptions, Situation, chosen_services, plan_up
+from stackctl.local.stack_files import Stack
+
+
+class UpOptions(NamedTuple):
+    """What a user asked for."""
+
+    plan: PlanOptions = PlanOptions()
+    images: ImageFlags = ImageFlags()
+    at_once_max: int = AT_ONCE_MAX
+
+
+class Foreseen(NamedTuple):
+    """What would be done, and from what that follows."""
+
+    images: ImageNeeds
+    plan: Plan
+    observed: Observed
+
+
+class Up:
+    """One stack on its way to what its files say."""
+
+    def __init__(
+        self, engine: Engine, stack: Stack, options: UpOptions, environment: Mapping[str, str]
+    ) -> None:
+        self._engine = engine
+        self._stack = stack
+        self._options = options
+        self._environment = environment
+        stack.chosen(options.plan.services)
+        stack.chosen(tuple(options.plan.scale))
+        self.services = chosen_services(stack.document, options.plan)
+        if not self.services:
+            raise InputError("no service is chosen: the file has none, or their profiles are off")
+
+    def foresee(self) -> Foreseen:
+        """What would be done; nothing is changed. Raises StackctlError."""
+        observed = self._observe()
+        needs = self._needs(observed)
+        return Foreseen(needs, self._plan(observed), observed)
+
+    def carry_out(self, report: Report) -> Foreseen:
+        """Do it; returns what was done. Raises StackctlError for the first step that failed."""
+        observed = self._observe()
+        needs = self._needs(observed)
+        if needs.pulls or needs.builds:
+            # Imported only now: an unchanged stack is to be looked at in no time.
+            from stackctl.local.image_work import ImageWork  # noqa: PLC0415
+
+            ImageWork(self._engine, self._environment, report).do(self._stack.name, needs)
+            names = [image_of(self._stack.name, service) for service in self.services]
+            observed = observed._replace(images=find_images(self._engine, names))
+        plan = self._plan(observed)
+        execute(plan, Actions(self._engine), report, at_once_max=self._options.at_once_max)
+        return Foreseen(needs, plan, observed)
+
+    def _observe(self) -> Observed:
+        images = [image_of(self._stack.name, service) for service in self.services]
+        return observe(self._engine, self._stack.name, images=images)
+
+    def _needs(self, observed: Observed) -> ImageNeeds:
+        return image_needs(
+            self._stack.name,
+            self.services,
+            observed.images,
+            self._options.images,
+            now=time.time(),
+        )
+
+    def _plan(self, observed: Observed) -> Plan:
+        situation = Situation(
+            self._stack.document,
+            self._stack.origin,
+            observed,
+            self._engine.api_version,
+            self._engine.endpoint.path,
+        )
+        return plan_up(situation, self._options.plan)
