@@ -7,6 +7,7 @@ import typer
 
 from stackctl.cli import inspecting, nodes_changing, options
 from stackctl.cli.listings import node_lists, task_lists
+from stackctl.cli.waiting import WaitOptions
 
 app = typer.Typer(
     name="node",
@@ -100,7 +101,7 @@ def inspect(
 
 @app.command(
     name="update",
-    epilog="\b\nExamples:\n  stackctl node update --availability drain n2\n"
+    epilog="\b\nExamples:\n  stackctl node update --availability drain --timeout 5m n2\n"
     "  stackctl node update --label-add disk=ssd --label-rm rack n2",
 )
 def update(
@@ -120,14 +121,18 @@ def update(
     label_remove: Annotated[
         list[str] | None, typer.Option("--label-rm", metavar="KEY", help="Remove a label.")
     ] = None,
+    detach: options.Detach = False,
+    quiet: options.WaitQuietly = False,
+    timeout: options.Timeout = None,
 ) -> int:
-    """Change what a node may run, and its labels."""
+    """Change what a node may run, and its labels. A drain is waited for until the node is empty."""
     return nodes_changing.update_node(
         options.session_of(context),
         node,
         availability=availability.value if availability else None,
         label_add=label_add or (),
         label_remove=label_remove or (),
+        wait=None if detach else WaitOptions(is_quiet=quiet, timeout_seconds=timeout),
     )
 
 

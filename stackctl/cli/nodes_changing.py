@@ -1,10 +1,12 @@
-"""What `node update` and `node rm` do."""
+"""What `node update` and `node rm` do. Draining goes on until the node is empty."""
 
 from collections.abc import Sequence
 from typing import Any
 
+from stackctl.cli import draining
 from stackctl.cli.render.errors import render_error
 from stackctl.cli.session import Session
+from stackctl.cli.waiting import WaitOptions
 from stackctl.errors import InputError, StackctlError
 
 
@@ -15,8 +17,11 @@ def update_node(
     availability: str | None,
     label_add: Sequence[str],
     label_remove: Sequence[str],
+    wait: WaitOptions | None = None,
 ) -> int:
-    """Change availability and labels. Raises NoSuchName, InputError, Conflict."""
+    """Change availability and labels; with `wait`, a drained node is waited for until it is empty.
+    Raises NoSuchName, InputError, Conflict, NotConverged.
+    """
     update: dict[str, Any] = {}
     if availability is not None:
         update["availability"] = availability
@@ -30,6 +35,8 @@ def update_node(
         )
     node = session.client.update_node(reference, update)
     session.terminal.write(f"{node['hostname']}\n")
+    if wait is not None and availability == "drain":
+        draining.wait_until_empty(session, node, wait)
     return 0
 
 

@@ -129,6 +129,21 @@ def wait_until_gone(
         raise
 
 
+def watch(session: Session, look: Callable[[Client], T | None], *, if_left: str) -> T:
+    """What `look` answers as soon as it is not None; it is asked after every change. `if_left` is
+    said when somebody ends the wait by Ctrl-C.
+    """
+    index = 0
+    patience = _Patience(session)
+    try:
+        while (found := patience.ask(look)) is None:
+            index = patience.changed(index, timeout_seconds=_POLL_SECONDS_MAX)
+    except KeyboardInterrupt:
+        session.terminal.note(if_left)
+        raise
+    return found
+
+
 def live_tasks(tasks: Sequence[TaskView]) -> int:
     """How many tasks have not ended yet, as far as anybody can know."""
     return sum(1 for task in tasks if task["state"] not in ENDED_STATES)

@@ -222,7 +222,7 @@ class FakeCluster:
     def slots(self, service: FakeService) -> list[str]:
         """Names of the tasks that a service should have."""
         if service.spec.mode == specs.Mode.GLOBAL:
-            ready = (node for node in self.nodes.values() if node.state == "ready")
+            ready = self._open_nodes()
             return [f"{service.spec.name}.{node.id}" for node in ready]
         return [f"{service.spec.name}.{slot + 1}" for slot in range(service.spec.replicas)]
 
@@ -313,7 +313,7 @@ class FakeCluster:
         return replace(task, state=state, state_at=time.time(), message=state, error="")
 
     def _placed(self, task: api.TaskView, service: FakeService) -> api.TaskView:
-        ready = [node for node in self.nodes.values() if node.state == "ready"]
+        ready = self._open_nodes()
         chosen = ready[max(task.slot - 1, 0) % len(ready)]
         if service.spec.mode == specs.Mode.GLOBAL:
             chosen = next(node for node in ready if task.name.endswith(node.id))
@@ -335,7 +335,14 @@ class FakeCluster:
         self._end(task for name, task in current.items() if name not in wanted)
         outdated = [task for task in current.values() if task.revision != service.revision]
         settled = all(task.state == "running" for task in current.values())
-        if outdated and settled:
+        drained = {node.id for node in self.nodes.values() if node.availability == "drain"}
+        leaving = [task for task in current.values() if task.node_id in drained]
+        habit = self.habits.get(service.spec.name, Habit())
+        if leaving and settled and habit.fate == "waits":
+            self._refuse(service, leaving[0], habit)
+        elif leaving and settled:
+            self._end(leaving[:1])
+        elif outdated and settled:
             self._end(outdated[:1])
         elif service.update and not outdated and settled and len(current) == len(wanted):
             ends = {"updating": "completed", "rollback_started": "rollback_completed"}
@@ -343,6 +350,18 @@ class FakeCluster:
                 service.update = replace(
                     service.update, state=ends[service.update.state], completed_at=time.time()
                 )
+
+    def _refuse(self, service: FakeService, task: api.TaskView, habit: Habit) -> None:
+        """A task that shall take over waits, and the old one goes on."""
+        waiting = self.add_task(service, task.name, cause=f"node {task.node} is drained")
+        self.tasks[-1] = replace(waiting, state="pending", error=habit.error)
+
+    def _open_nodes(self) -> list[api.NodeView]:
+        return [
+            node
+            for node in self.nodes.values()
+            if node.state == "ready" and node.availability == "active"
+        ]
 
     def _is_spent(self, service: FakeService, last: api.TaskView) -> bool:
         habit = self.habits.get(service.spec.name, Habit())

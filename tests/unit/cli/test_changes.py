@@ -92,11 +92,40 @@ def test_a_removed_service_is_awaited_until_it_is_gone(shop: FakeCluster, run: R
 def test_a_node_is_drained_and_labelled(shop: FakeCluster, run: Run) -> None:
     words = ["--availability", "drain", "--label-add", "disk=ssd", "--label-add", "bare"]
     done = run("node", "update", *words, "n2")
-    assert (done.code, done.out) == (0, "n2\n")
+    assert (done.code, done.out) == (0, "n2\n"), done.err
     assert shop.nodes["n2"].availability == "drain"
     assert shop.nodes["n2"].labels == {"disk": "ssd", "bare": ""}
     assert run("node", "update", "--label-rm", "disk", "n2").code == 0
     assert shop.nodes["n2"].labels == {"bare": ""}
+
+
+def test_a_drain_is_waited_for_until_the_node_is_empty(shop: FakeCluster, run: Run) -> None:
+    done = run("node", "update", "--availability", "drain", "n1")
+    assert done.code == 0, done.err
+    assert done.err.splitlines() == [
+        "shop_db: 1 of 1 left",
+        "shop_web: 1 of 1 left",
+        "shop_db: gone",
+        "shop_web: gone",
+        "Node n1 is empty",
+    ]
+    assert all(task.node != "n1" for task in shop.tasks if task.is_current)
+
+
+def test_a_drain_is_quiet_or_detached_when_asked(shop: FakeCluster, run: Run) -> None:
+    done = run("node", "update", "-q", "--availability", "drain", "n1")
+    assert (done.code, done.err) == (0, "")
+    done = run("node", "update", "--detach", "--availability", "drain", "n2")
+    assert (done.code, done.err) == (0, "")
+    assert any(task.node == "n2" and task.is_current for task in shop.tasks)
+
+
+def test_a_drain_that_cannot_end_says_what_cannot_move_and_why(shop: FakeCluster, run: Run) -> None:
+    shop.habits["shop_db"] = Habit("waits", error="no suitable node (its data is on n1)")
+    done = run("node", "update", "--availability", "drain", "n1", "--timeout", "1")
+    assert done.code == 4
+    assert "shop_db.1 cannot run elsewhere: no suitable node (its data is on n1)" in done.err
+    assert "'stackctl node ps n1' shows what is left" in done.err
 
 
 def test_removing_a_label_that_is_not_there_is_an_error(shop: FakeCluster, run: Run) -> None:
