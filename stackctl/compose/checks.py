@@ -4,6 +4,7 @@ from stackctl.compose.checking.addresses import check_addresses
 from stackctl.compose.checking.cluster import check_for_cluster
 from stackctl.compose.checking.cycles import check_order
 from stackctl.compose.checking.links import check_links
+from stackctl.compose.checking.mounts import check_mounts
 from stackctl.compose.checking.names import check_names, check_object_names
 from stackctl.compose.checking.placing import check_placing
 from stackctl.compose.checking.ports import check_ports
@@ -22,6 +23,7 @@ def check_document(
     check_object_names(document, log)
     check_order(document, log)
     check_services(document, log)
+    check_mounts(document, log, target)
     check_ports(document, log, target)
     check_addresses(document, log, target)
     if target is Target.CLUSTER:

@@ -1,7 +1,8 @@
 """Parts of `POST /containers/create` that the agent and a stack on one engine make alike: mounts,
 health checks, log drivers. Pure; engines differ by API version, which is an argument.
 
-    from 1.44  health checks know a start interval, read-only binds what is mounted below them
+    from 1.44  health checks know a start interval; read-only binds reach what is mounted below
+               them, which before stays writable, as `recursive: writable` wants it
     from 1.45  a volume can be mounted by a path inside it
     from 1.48  an image can be mounted
 """
@@ -84,6 +85,8 @@ def _bind_options(mount: specs.Mount, api_version: tuple[int, int]) -> Body:
     if recursion is None:
         return options
     if mount.recursive != "disabled" and api_version < API_BIND_RECURSION:
+        if mount.recursive == "writable":
+            return options  # all that such an engine does
         what = f"bind mount {mount.source} with recursive: {mount.recursive}"
         raise too_old(what, API_BIND_RECURSION, api_version)
     return {**options, recursion: True}

@@ -99,11 +99,11 @@ VOLUMES = (
     ),
     rule(
         f"{_SERVICE}.volumes[].bind.recursive",
-        honoured("writable and readonly need an engine with API 1.44"),
+        honoured("readonly needs an engine with API 1.44"),
     ),
     rule(
         f"{_SERVICE}.volumes[].bind.selinux",
-        honoured("engines label their volumes as shared by themselves"),
+        honoured("of a folder; engines label their own volumes as shared, whatever is written"),
     ),
     *rules(f"{_SERVICE}.volumes[].volume", "nocopy labels"),
     rule(f"{_SERVICE}.volumes[].volume.subpath", honoured("needs an engine with API 1.45")),
@@ -216,7 +216,12 @@ CONTAINER: tuple[Rule, ...] = (
     rule(f"{_SERVICE}.credential_spec", WINDOWS, parts="config file registry"),
     *rules(
         _SERVICE,
-        "cpus mem_limit mem_reservation pids_limit",
+        "cpus mem_limit pids_limit",
+        honoured("the same as deploy.resources says"),
+    ),
+    rule(
+        f"{_SERVICE}.mem_reservation",
+        honoured("counted where tasks are placed, as deploy.resources says; no limit on a node"),
         honoured("the same as deploy.resources says"),
     ),
     rule(

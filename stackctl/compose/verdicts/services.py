@@ -153,13 +153,16 @@ DEPLOY = (
     rule(f"{_DEPLOY}.labels", honoured("labels of the service; labels: gives the containers'")),
     rule(f"{_DEPLOY}.endpoint_mode", local=_IN_A_CLUSTER),
     *rules(f"{_DEPLOY}.resources.limits", "cpus memory pids"),
-    *rules(
-        f"{_DEPLOY}.resources.reservations",
-        "cpus",
+    rule(
+        f"{_DEPLOY}.resources.reservations.cpus",
         HONOURED,
         honoured("used in a cluster; one engine does not keep cores free"),
     ),
-    *rules(f"{_DEPLOY}.resources.reservations", "memory"),
+    rule(
+        f"{_DEPLOY}.resources.reservations.memory",
+        honoured("counted where tasks are placed; the engine of a node is not told of it"),
+        HONOURED,
+    ),
     rule(
         f"{_DEPLOY}.resources.reservations.generic_resources",
         HONOURED,

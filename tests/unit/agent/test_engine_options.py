@@ -173,3 +173,12 @@ def test_what_an_engine_cannot_do_is_refused_in_words(
 ) -> None:
     with pytest.raises(PermanentFailure, match=message):
         body(**container)
+
+
+def test_an_older_engine_leaves_writable_what_is_mounted_below_a_read_only_folder() -> None:
+    (folder,) = NEWER["mounts"][2:]
+    assert body((1, 43), mounts=(folder,))["HostConfig"]["Mounts"] == [
+        {"Type": "bind", "Source": "/opt", "Target": "/opt", "ReadOnly": True}
+    ]
+    (mount,) = body((1, 44), mounts=(folder,))["HostConfig"]["Mounts"]
+    assert mount["BindOptions"] == {"ReadOnlyNonRecursive": True}

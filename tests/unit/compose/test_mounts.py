@@ -4,7 +4,10 @@ import msgspec
 import pytest
 
 from stackctl.compose.document import MountUse
+from stackctl.compose.load import examine
 from stackctl.compose.problems import Place, Position
+from stackctl.compose.request import LoadRequest
+from stackctl.compose.verdicts.rules import Target
 from stackctl.model.specs import Mount, MountKind
 from tests.unit.compose.document_reading import read_service, service_problems
 from tests.unit.compose.stack_folder import StackFolder
@@ -262,3 +265,78 @@ def test_two_mounts_on_one_path_are_refused_wherever_they_come_from(stack: Stack
     assert [problem.partition(":")[0] for problem in problems] == ["4", "5", "6"]
     assert all("/x is mounted twice in this service" in problem for problem in problems)
     assert "it is mounted first at line 4" in problems[2]
+
+
+@pytest.mark.parametrize("target", Target)
+@pytest.mark.parametrize(
+    ("mount", "problem"),
+    [
+        (
+            "bind: {recursive: writable}",
+            "recursive: writable is about mounts that are read-only; add read_only: true, or",
+        ),
+        (
+            "bind: {recursive: readonly}",
+            "recursive: readonly is about mounts that are read-only; add read_only: true, or",
+        ),
+        (
+            "read_only: true, bind: {recursive: readonly, propagation: rslave}",
+            "recursive: readonly excludes propagation: rslave, by which mounts that can be",
+        ),
+        ("read_only: true, bind: {recursive: readonly, propagation: rprivate}", ""),
+        ("bind: {recursive: disabled}", ""),
+    ],
+)
+def test_how_far_a_mount_is_read_only_fits_its_other_options(
+    stack: StackFolder, target: Target, mount: str, problem: str
+) -> None:
+    found = problems_for(stack, f"{{type: bind, source: /a, target: /x, {mount}}}", target)
+    assert len(found) == bool(problem)
+    assert all(problem in each for each in found)
+
+
+@pytest.mark.parametrize(
+    ("mount", "problem"),
+    [
+        (
+            "source: /a, bind: {recursive: disabled, create_host_path: true}",
+            "recursive: disabled excludes create_host_path, which the engine knows only without",
+        ),
+        (
+            "source: /a, bind: {recursive: disabled, selinux: z}",
+            "recursive: disabled excludes selinux, which the engine knows only without",
+        ),
+        (
+            "source: '/a:b', bind: {create_host_path: true}",
+            "takes no ':' in a path beside create_host_path, as in '/a:b'; remove create_host_path",
+        ),
+        ("source: '/a:b'", ""),
+        ("source: /a, bind: {recursive: enabled, selinux: z}", ""),
+    ],
+)
+def test_what_no_engine_can_mount_is_told_before_a_task_starts(
+    stack: StackFolder, mount: str, problem: str
+) -> None:
+    found = problems_for(stack, f"{{type: bind, target: /x, {mount}}}", Target.CLUSTER)
+    assert len(found) == bool(problem)
+    assert all(problem in each for each in found)
+
+
+@pytest.mark.parametrize("written", ["data:/x:Z", "{type: volume, target: /x, bind: {selinux: Z}}"])
+def test_a_private_label_of_a_volume_is_not_dropped_in_silence(
+    stack: StackFolder, written: str
+) -> None:
+    text = stack.service_text(f"volumes:\n  - {written}", rest="volumes: {data: }")
+    assert [note.partition(": ")[2] for note in stack.notes(text)] == [
+        (
+            "services.web.volumes[0]: the label Z is as z here: engines label their volumes as "
+            "shared, and a volume is never that of one container"
+        )
+    ]
+
+
+def problems_for(stack: StackFolder, mount: str, target: Target) -> list[str]:
+    """What is wrong with the one service `web` that has a mount, for a target."""
+    stack.write("stack.yml", stack.service_text(f"volumes:\n  - {mount}"))
+    request = LoadRequest(environment={}, paths=("stack.yml",), stack_name="shop")
+    return [str(problem) for problem in examine(request, target).problems]
