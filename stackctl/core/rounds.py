@@ -19,7 +19,7 @@ from stackctl.core.rest import NO_REST, Rest, after_round, restless
 from stackctl.core.scheduling import schedule
 from stackctl.model import objects, specs
 from stackctl.model.task_state import TaskState
-from stackctl.state import contents, removal
+from stackctl.state import removal
 from stackctl.state.changes import (
     Change,
     DropConfig,
@@ -29,7 +29,7 @@ from stackctl.state.changes import (
     SetDesired,
 )
 from stackctl.state.cluster import ClusterState
-from stackctl.state.leftovers import is_content_unused, is_network_used
+from stackctl.state.leftovers import is_content_unused, is_network_used, is_stack_empty
 
 Named = TypeVar("Named", objects.Network, objects.Config, objects.Secret, objects.Stack)
 
@@ -132,18 +132,9 @@ def _sweep(decisions: Decisions) -> None:
         if is_content_unused(draft, secret):
             decisions.do(DropSecret(secret_id=secret.id))
     for stack in _by_name(draft.stacks.values()):
-        if stack.removing and not _has_anything(decisions, stack.name):
+        if stack.removing and is_stack_empty(draft, stack.name):
             decisions.do(DropStack(name=stack.name))
 
 
 def _by_name(held: Iterable[Named]) -> list[Named]:
     return sorted(held, key=lambda item: item.name)
-
-
-def _has_anything(decisions: Decisions, stack_name: str) -> bool:
-    draft = decisions.draft
-    return (
-        any(service.stack_name == stack_name for service in draft.services.values())
-        or any(network.stack_name == stack_name for network in draft.networks.values())
-        or any(content.stack_name == stack_name for content in contents.every_content(draft))
-    )

@@ -36,7 +36,12 @@ from stackctl.state.changes import (
     SetUpdateStatus,
 )
 from stackctl.state.cluster import Draft
-from stackctl.state.leftovers import is_content_unused, is_gone, is_network_used
+from stackctl.state.leftovers import (
+    is_content_unused,
+    is_gone,
+    is_network_used,
+    is_stack_empty,
+)
 from stackctl.state.results import Rejection
 
 
@@ -77,7 +82,7 @@ def apply_change(draft: Draft, change: Change, *, now: float) -> None:
                 draft.drop_secret(secret.id)
         case DropStack():
             stack = draft.stacks.get(change.name)
-            if stack is not None and stack.removing:
+            if stack is not None and stack.removing and is_stack_empty(draft, stack.name):
                 draft.drop_stack(stack.name)
         case _:
             service = draft.services.get(change.service_id)

@@ -41,3 +41,14 @@ def is_content_unused(draft: Draft, content: Content) -> bool:
     return next(contents.users(draft, content), None) is None and not history.is_held(
         draft, content
     )
+
+
+def is_stack_empty(draft: Draft, name: str) -> bool:
+    """True when nothing belongs to the stack any longer. What one entry is to forget together may
+    be taken up in part before it is applied: a node that returns keeps its tasks, and so the stack.
+    """
+    return not (
+        any(service.stack_name == name for service in draft.services.values())
+        or any(network.stack_name == name for network in draft.networks.values())
+        or any(content.stack_name == name for content in contents.every_content(draft))
+    )

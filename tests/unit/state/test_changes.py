@@ -231,6 +231,17 @@ def test_a_service_is_dropped_only_when_it_is_removed_and_empty() -> None:
     assert "shop_web" in bench.state.service_ids
 
 
+def test_a_stack_is_not_forgotten_while_a_node_that_returned_keeps_a_task_of_it() -> None:
+    bench = _running("n1", "n2")
+    bench.lose("n1")
+    bench.submit(commands.RemoveStack(name="shop", now=bench.now))
+    done = bench.round(apply_it=False)
+    bench.see("n1")
+    bench.apply_round(done)
+    assert bench.state.services
+    assert "shop" in bench.state.stacks
+
+
 def test_a_gateway_is_not_given_to_a_node_that_was_removed_meanwhile() -> None:
     bench = Bench("n1", "n2")
     bench.deploy(service_spec(ports=(PORT,)))
