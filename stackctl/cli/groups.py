@@ -35,6 +35,30 @@ ENTRIES: Mapping[str, Entry] = {
     "lint": Entry(
         "lint", "Show what a cluster makes of each key of the Compose files, and every problem."
     ),
+    "up": Entry(
+        "up",
+        "Make and start the services of a Compose file on this engine, and show what they write.",
+    ),
+    "down": Entry("down", "Stop and remove the containers and networks of a stack."),
+    "exec": Entry("exec", "Run a command in a running container of a service."),
+    "attach": Entry(
+        "attach",
+        "Connect this terminal with a service's container; returns its exit code when it ends.",
+    ),
+    "cp": Entry("cp", "Copy files between this machine and the containers of a service."),
+    "top": Entry("top", "Show the processes of each running container."),
+    "stats": Entry(
+        "stats", "Show how much processor, memory, network and disk each container uses."
+    ),
+    "port": Entry(
+        "port", "Print where a port of a service's container is published, as ADDRESS:PORT."
+    ),
+    "images": Entry("images", "Show the images that the stack's containers run."),
+    "events": Entry("events", "Print what happens to the stack's containers, as it happens."),
+    "wait": Entry(
+        "wait",
+        "Wait until the first container of the services ends; print its exit code and return it.",
+    ),
     "stack": Entry("stack", "Stacks: what was deployed from one Compose file."),
     "service": Entry("service", "Services: tasks of one kind, kept at the number wanted."),
     "node": Entry("node", "Nodes: the machines that run tasks."),

@@ -6,6 +6,7 @@ say: it is used on a terminal only, NO_COLOR forbids and FORCE_COLOR demands it.
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, TextIO
 
@@ -38,6 +39,11 @@ class Terminal:
         return self._size(self._out).width if self._out.isatty() else None
 
     @property
+    def has_terminal(self) -> bool:
+        """Whether stdout is a terminal."""
+        return self._out.isatty()
+
+    @property
     def progress_size(self) -> Size:
         """Columns and rows for progress on stderr."""
         return self._size(self._errors)
@@ -52,6 +58,14 @@ class Terminal:
         with _telling_of_lost_output():
             self._out.flush()
 
+    def pass_on(self, content: bytes, is_error: bool = False) -> None:
+        """Bytes of a container as they are, at once; raises as `write` does."""
+        stream = self._errors if is_error else self._out
+        with _telling_of_lost_output():
+            stream.flush()
+            stream.buffer.write(content)
+            stream.buffer.flush()
+
     def note(self, text: str) -> None:
         """A line beside the result: progress, warnings, errors."""
         # Results that were written before come first, also when both streams end in one file.
@@ -60,6 +74,14 @@ class Terminal:
             self._out.flush()
         self._errors.write(text if text.endswith("\n") else text + "\n")
         self._errors.flush()
+
+    def ask(self, question: str) -> str | None:
+        """What somebody answers; None when nobody is there."""
+        if not (sys.stdin.isatty() and self._errors.isatty()):
+            return None
+        self._errors.write(question)
+        self._errors.flush()
+        return sys.stdin.readline()
 
     def redraw(self, lines: Sequence[str], *, over: int) -> None:
         """Write lines over the `over` lines that were written last."""

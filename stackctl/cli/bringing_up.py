@@ -1,0 +1,126 @@
+"""What `up` and `create` do: read the files, show the plan or carry it out, and wait or attach."""
+
+import threading
+from typing import NamedTuple
+
+from stackctl.cli.local_stack import LocalStack
+from stackctl.cli.render.step_progress import ProgressMode, StepProgress
+from stackctl.cli.session import Session
+from stackctl.errors import InputError
+from stackctl.local.engine.client import Engine
+from stackctl.local.execute import AT_ONCE_MAX
+from stackctl.local.plan import plan_lines
+from stackctl.local.stack_files import Stack
+from stackctl.local.up import Foreseen, Up, UpOptions
+
+_TRUE = frozenset(("1", "true", "yes", "on"))
+
+
+class UpFlags(NamedTuple):
+    """The flags of `up` that say what happens around the plan."""
+
+    services: tuple[str, ...] = ()
+    options: UpOptions = UpOptions()
+    progress: ProgressMode | None = None
+    is_dry_run: bool = False
+    waits: bool = False
+    wait_timeout_seconds: float | None = None
+
+
+class BroughtUp(NamedTuple):
+    """A stack that was brought up, for what comes after."""
+
+    local: LocalStack
+    stack: Stack
+    done: Foreseen | None
+
+
+def bring_up(session: Session, flags: UpFlags, *, title: str = "up") -> BroughtUp:
+    """Bring a stack to what its files say, or show the plan. Raises StackctlError."""
+    local = LocalStack(session)
+    stack = local.read(named=flags.services)
+    options = flags.options._replace(
+        at_once_max=parallel_limit(session, flags.options.at_once_max),
+        plan=flags.options.plan._replace(
+            removes_orphans=flags.options.plan.removes_orphans
+            or is_set(session, "COMPOSE_REMOVE_ORPHANS"),
+            ignores_orphans=is_set(session, "COMPOSE_IGNORE_ORPHANS"),
+        ),
+    )
+    up = Up(local.engine, stack, options, session.environment)
+    if flags.is_dry_run:
+        _show(session, up.foresee())
+        return BroughtUp(local, stack, None)
+    with StepProgress(session.terminal, progress_mode(session, flags.progress), title=title) as it:
+        done = up.carry_out(it.report)
+    for warning in done.plan.warnings:
+        session.terminal.note(f"warning: {warning}")
+    if flags.waits:
+        wait(local.engine, stack, up, timeout_seconds=flags.wait_timeout_seconds)
+    return BroughtUp(local, stack, done)
+
+
+def wait(engine: Engine, stack: Stack, up: Up, *, timeout_seconds: float | None) -> None:
+    """Until all services run and are healthy; what others wait for to complete may have ended.
+
+    Raises StepFailed.
+    """
+    from stackctl.compose.one_shots import awaited_services
+    from stackctl.local.observing import list_containers
+    from stackctl.local.waiting import wait_until_up
+
+    awaited = awaited_services(stack.document)
+    chosen = {service.key for service in up.services}
+    found = [
+        it
+        for it in list_containers(engine, stack.name)
+        if it.service in chosen and not it.is_one_off
+    ]
+    wait_until_up(
+        engine,
+        tuple(it.name for it in found),
+        may_end=frozenset(it.name for it in found if it.service in awaited),
+        timeout_seconds=timeout_seconds,
+        interrupted=threading.Event(),
+    )
+
+
+def progress_mode(session: Session, given: ProgressMode | None) -> ProgressMode:
+    """How steps are shown. Raises InputError for a wrong variable."""
+    if given is not None:
+        return given
+    word = session.environment.get("COMPOSE_PROGRESS") or ProgressMode.AUTO.value
+    try:
+        return ProgressMode(word)
+    except ValueError:
+        known = ", ".join(ProgressMode)
+        raise InputError(f"COMPOSE_PROGRESS is {word!r}, and not one of {known}") from None
+
+
+def parallel_limit(session: Session, given: int) -> int:
+    """How many steps are done at once. Raises InputError for a wrong variable."""
+    word = session.environment.get("COMPOSE_PARALLEL_LIMIT", "")
+    if given != AT_ONCE_MAX or not word:
+        return given
+    if word == "-1":
+        return AT_ONCE_MAX
+    if not word.isdigit() or word == "0":
+        raise InputError(f"COMPOSE_PARALLEL_LIMIT is {word!r}, and no number above 0")
+    return int(word)
+
+
+def is_set(session: Session, variable: str) -> bool:
+    """Whether a variable says yes."""
+    return session.environment.get(variable, "").lower() in _TRUE
+
+
+def _show(session: Session, foreseen: Foreseen) -> None:
+    lines = [f"Image {pull.image}  Pulled: it is missing, or due" for pull in foreseen.images.pulls]
+    lines += [
+        f"Image of {service.key}  Built: it is missing, or it was asked for"
+        for service in foreseen.images.builds
+    ]
+    lines += plan_lines(foreseen.plan)
+    session.terminal.write("".join(f"{line}\n" for line in lines) or "nothing to do\n")
+    for warning in foreseen.plan.warnings:
+        session.terminal.note(f"warning: {warning}")

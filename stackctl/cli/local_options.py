@@ -1,0 +1,65 @@
+"""Flags that commands for one engine share, declared once so that they read alike."""
+
+from typing import Annotated
+
+import typer
+
+from stackctl.cli.render.step_progress import ProgressMode
+from stackctl.errors import InputError
+
+Services = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[SERVICE]...", help="Only these services.", show_default=False),
+]
+StopTimeout = Annotated[
+    int | None,
+    typer.Option(
+        "--timeout",
+        "-t",
+        metavar="SECONDS",
+        min=0,
+        help="How long a container has to stop before it is killed.  "
+        "[default: its stop_grace_period, else 10]",
+        show_default=False,
+    ),
+]
+Progress = Annotated[
+    ProgressMode | None,
+    typer.Option(
+        "--progress",
+        help="How steps are shown, on stderr.  [env: COMPOSE_PROGRESS; default: auto]",
+        show_default=False,
+    ),
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Change nothing; print what would be done, and why.")
+]
+RemoveOrphans = Annotated[
+    bool,
+    typer.Option(
+        "--remove-orphans",
+        help="Remove containers of services that the file no longer has.  "
+        "[env: COMPOSE_REMOVE_ORPHANS]",
+    ),
+]
+Parallel = Annotated[
+    int | None,
+    typer.Option(
+        "--parallel",
+        metavar="N",
+        min=1,
+        help="How many steps are done at once.  [env: COMPOSE_PARALLEL_LIMIT; default: 16]",
+        show_default=False,
+    ),
+]
+
+
+def parse_scale(words: list[str] | None) -> dict[str, int]:
+    """`web=3` as a number for each service. Raises InputError."""
+    found = {}
+    for word in words or ():
+        service, equals, count = word.partition("=")
+        if not equals or not service or not (count.isascii() and count.isdigit()):
+            raise InputError(f"--scale {word}: write SERVICE=NUMBER, such as web=3")
+        found[service] = int(count)
+    return found
