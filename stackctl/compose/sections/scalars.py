@@ -141,17 +141,14 @@ def nano_cpus(value: Value) -> int:
     return _parsed(value, parse_cpus, 0)
 
 
-def choice(of: type[E], default: E, elsewhere: dict[str, str] | None = None) -> Reader[E]:
-    """A reader of one word out of few; `elsewhere` explains words that other tools know."""
+def choice(of: type[E], default: E) -> Reader[E]:
+    """A reader of one word out of few."""
 
     def read(value: Value) -> E:
         words = [member.value for member in of]
         written = value.written
         if isinstance(written, str) and written in words:
             return of(written)
-        if isinstance(written, str) and elsewhere and written in elsewhere:
-            value.problem(f"{written} is not supported yet by deploy", elsewhere[written])
-            return default
         hint = value.reading.log.near(written, words) if isinstance(written, str) else None
         value.expected(" or ".join((", ".join(words[:-1]), words[-1])), hint)
         return default
