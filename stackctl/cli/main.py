@@ -25,9 +25,20 @@ _BROKEN_PIPE = 141  # what a shell says of a program that SIGPIPE ended
 
 def run() -> None:
     """Entry point of the console script."""
+    # The interpreter has no object for a stream that the caller closed (`2>&-`).
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+    if sys.stdout is None:
+        sys.exit(_refuse_closed_output())
     code = main(sys.argv[1:], os.environ)
     _silence_lost_output()
     sys.exit(code)
+
+
+def _refuse_closed_output() -> int:
+    """A result that nobody can read is none, and the next file would take the stream's place."""
+    sys.stderr.write(f"{PROGRAM}: cannot write the output: it is closed\n")
+    return 1
 
 
 def main(

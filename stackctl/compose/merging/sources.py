@@ -9,6 +9,7 @@ first to say which files there are.
 import re
 from collections.abc import Mapping, Sequence
 from os import pathsep
+from os.path import normpath
 from pathlib import Path
 from typing import NamedTuple
 
@@ -167,10 +168,15 @@ def dotenv_variables(path: Path, inherited: Variables, log: ProblemLog) -> dict[
 
 def _start(request: LoadRequest, here: Path) -> Path:
     if request.project_directory:
-        return here / request.project_directory
+        return _plain_path(here / request.project_directory)
     if request.paths and request.paths[0] != read.STDIN:
-        return (here / request.paths[0]).parent
+        return _plain_path(here / request.paths[0]).parent
     return here
+
+
+def _plain_path(path: Path) -> Path:
+    """The path without `..`, so that its folder has a name: stacks are called after it."""
+    return Path(normpath(path))
 
 
 def _files(
@@ -183,7 +189,9 @@ def _files(
     if not paths:
         return _discovered(_start(request, here), here, log)
     return tuple(
-        ComposeFile(None, STDIN_SHOWN) if path == read.STDIN else ComposeFile(here / path, path)
+        ComposeFile(None, STDIN_SHOWN)
+        if path == read.STDIN
+        else ComposeFile(_plain_path(here / path), path)
         for path in paths
     )
 

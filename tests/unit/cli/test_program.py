@@ -251,6 +251,28 @@ def test_a_full_disk_is_named(shop: FakeCluster, fake_api: FakeApi, command: str
 
 
 @pytest.mark.parametrize(
+    ("closed", "out", "err", "code"),
+    [
+        (">&-", "", "stackctl: cannot write the output: it is closed\n", 1),
+        ("2>&-", "alone", "", 0),
+    ],
+)
+def test_a_stream_that_the_caller_closed_is_no_fault_of_the_program(
+    closed: str, out: str, err: str, code: int, tmp_path: Path
+) -> None:
+    (tmp_path / "compose.yaml").write_text("services: {alone: {image: x}}")
+    script = f'"$0" -c "from stackctl.cli.main import run; run()" config --services {closed}'
+    done = subprocess.run(
+        ["/bin/sh", "-c", script, sys.executable],
+        check=False,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.stdout.strip(), done.stderr, done.returncode) == (out, err, code)
+
+
+@pytest.mark.parametrize(
     ("written", "seconds"), [("90", 90.0), ("1.5", 1.5), ("15s", 15.0), ("1m30s", 90.0)]
 )
 def test_a_timeout_is_seconds_or_a_duration(written: str, seconds: float) -> None:

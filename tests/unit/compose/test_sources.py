@@ -114,6 +114,19 @@ def test_the_first_file_says_where_the_project_is(files: TreeFolder) -> None:
     assert image(files, "sub/a.yml", "other/b.yml") == "sub"
 
 
+@pytest.mark.parametrize("path", ["..", "../../above/there/.."])
+def test_a_folder_above_gives_its_name_though_it_is_written_with_dots(
+    files: TreeFolder, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    asks(files, stack_name=None)
+    files.write_at("above/a.yml", WEB % "$COMPOSE_PROJECT_NAME")
+    (files.folder / "above" / "there").mkdir()
+    monkeypatch.chdir(files.folder / "above" / "there")
+    assembled = files.assembled(f"{path}/a.yml")
+    assert assembled.base == files.folder / "above"
+    assert image(files, f"{path}/a.yml") == "above"
+
+
 def test_a_project_directory_wins_over_the_folder_of_the_file(files: TreeFolder) -> None:
     asks(files, project_directory="other")
     files.write(sub__a_yml=f"include: [c.yml]\n{WEB % '$A'}", other__c_yml="services: {}")
