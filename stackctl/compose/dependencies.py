@@ -10,9 +10,8 @@ from stackctl.compose.document import Service
 from stackctl.compose.grammar.names import full_name
 from stackctl.compose.parts.relations import Condition, Dependency
 from stackctl.compose.problems import Place
+from stackctl.compose.sections.namespaces import SERVICE
 from stackctl.model import specs
-
-SERVICE_PREFIX = "service:"
 
 # The keys whose value may be the namespace of another service.
 NAMESPACE_KEYS = ("network_mode", "ipc", "pid", "uts", "cgroup")
@@ -48,7 +47,7 @@ def dependency_specs(service: Service, stack_name: str) -> tuple[specs.Dependenc
 
 def service_of(mode: str) -> str | None:
     """The service whose namespace `service:NAME` shares, or None."""
-    return mode.removeprefix(SERVICE_PREFIX) if mode.startswith(SERVICE_PREFIX) else None
+    return mode.removeprefix(SERVICE) if mode.startswith(SERVICE) else None
 
 
 def place_of(service: Service, key: str) -> Place:

@@ -54,7 +54,7 @@ def read_credential_spec(value: Value) -> CredentialSpec:
     """The credentials of a managed service account; one source only."""
     fields = Fields(value)
     config, file, registry = (fields.get(name) for name in ("config", "file", "registry"))
-    fields.finish({})
+    fields.finish()
     sources = [source for source in (config, file, registry) if source is not None]
     if value.is_mapping() and not sources:
         value.key_problem("names nothing", "add config:, file: or registry:")
@@ -93,7 +93,7 @@ def _network(key: str, value: Value) -> NetworkUse:
         gateway_priority=fields.read("gw_priority", _priority, 0),
         interface_name=fields.read("interface_name", _interface_name, ""),
     )
-    fields.finish({})
+    fields.finish()
     return use
 
 
@@ -169,7 +169,7 @@ def _long_use(item: Value, kind: type[U], folder: str) -> U | None:
     uid = fields.read("uid", _numeric_id, "0")
     gid = fields.read("gid", _numeric_id, "0")
     mode = fields.read("mode", file_mode, 0o444)
-    fields.finish({})
+    fields.finish()
     if source is None:
         item.problem("no source is given", f"add source: and the {_word(kind)}'s key")
         return None

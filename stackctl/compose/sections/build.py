@@ -68,7 +68,7 @@ def read_build(value: Value) -> Build:
         extra_hosts=fields.read("extra_hosts", resolution.read_extra_hosts, ()),
         ulimits=fields.read("ulimits", kernel.read_ulimits, ()),
     )
-    fields.finish({})
+    fields.finish()
     return build
 
 

@@ -153,5 +153,5 @@ def _logging(value: Value) -> LogDriver:
         name=fields.read("driver", filled_text, ""),
         options=fields.read("options", options, {}),
     )
-    fields.finish({})
+    fields.finish()
     return driver

@@ -74,7 +74,7 @@ def read_deploy(value: Value) -> ReadDeploy:
         placement_extensions=placement.extensions,
     )
     check_placement_extensions(fields)
-    fields.finish({})
+    fields.finish()
     return ReadDeploy(deploy, resources.devices)
 
 
@@ -117,7 +117,7 @@ def _restart_policy(value: Value) -> RestartPolicy:
             "is shorter than delay, so no two restarts would ever be counted together",
             "make window several times as long as delay, or remove it",
         )
-    fields.finish({})
+    fields.finish()
     return policy
 
 
@@ -144,7 +144,7 @@ def _update_policy(actions: tuple[FailureAction, ...]) -> Reader[UpdatePolicy]:
             max_failure_ratio=fields.read("max_failure_ratio", ratio, 0.0),
             order=fields.read("order", order, UpdateOrder.STOP_FIRST),
         )
-        fields.finish({})
+        fields.finish()
         return policy
 
     return read

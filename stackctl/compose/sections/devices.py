@@ -87,7 +87,7 @@ def read_block_io(value: Value) -> BlockIo:
         read_operations=fields.read("device_read_iops", _rates(integer()), ()),
         write_operations=fields.read("device_write_iops", _rates(integer()), ()),
     )
-    fields.finish({})
+    fields.finish()
     return block_io
 
 
@@ -116,7 +116,7 @@ def _long_device(item: Value) -> Device:
     source = fields.get("source")
     target = fields.read("target", filled_text, "")
     permissions = fields.read("permissions", filled_text, PERMISSIONS)
-    fields.finish({})
+    fields.finish()
     if source is None:
         item.problem("no source is given", "add source: and a device of the node")
         return Device(source="/")
@@ -161,7 +161,7 @@ def _request(item: Value, *, needed: bool) -> DeviceRequest:
     device_ids = fields.get("device_ids")
     driver = fields.read("driver", text, "")
     driver_options = fields.read("options", _options, {})
-    fields.finish({})
+    fields.finish()
     if needed and item.is_mapping() and capabilities is None:
         item.problem("no capabilities are given", "add capabilities: [gpu], for example")
     if count is not None and device_ids is not None:
@@ -231,7 +231,7 @@ def _by_path(value: Value, name: str, reader: Reader[int]) -> list[tuple[str, in
         fields = Fields(item)
         path = fields.read("path", filled_text, "")
         number = fields.get(name)
-        fields.finish({})
+        fields.finish()
         if item.is_mapping() and (not path or number is None):
             item.problem(f"needs both path and {name}")
         if path and not path.startswith("/"):

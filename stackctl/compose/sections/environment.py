@@ -118,7 +118,7 @@ def _env_file(item: Value) -> dict[str, str]:
     path = fields.get("path")
     required = fields.read("required", boolean, True)
     is_raw = fields.read("format", word(_FORMATS), "") == _RAW
-    fields.finish({})
+    fields.finish()
     if path is None:
         item.problem("no path is given", "add path:")
         return {}

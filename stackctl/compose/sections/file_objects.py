@@ -84,7 +84,7 @@ def _file_object(key: str, value: Value, stack_name: str, of: type[F]) -> F:
         template_driver=fields.read("template_driver", filled_text, ""),
         extensions=fields.extensions(),
     )
-    fields.finish({})
+    fields.finish()
     return found
 
 

@@ -26,7 +26,7 @@ def read_healthcheck(value: Value) -> Healthcheck:
         start_period_seconds=start_period,
         start_interval_seconds=0.0 if start_interval is None else _interval(start_interval),
     )
-    fields.finish({})
+    fields.finish()
     if start_interval is not None and not start_period:
         start_interval.problem("has no effect without start_period", "add start_period:")
     if disable is None or not boolean(disable):

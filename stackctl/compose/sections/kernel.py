@@ -116,7 +116,7 @@ def _soft_and_hard(value: Value) -> tuple[int, int]:
     fields = Fields(value)
     soft = fields.read("soft", limit, None)
     hard = fields.read("hard", limit, None)
-    fields.finish({})
+    fields.finish()
     if soft is None or hard is None:
         value.problem("needs both soft and hard")
         return 0, 0

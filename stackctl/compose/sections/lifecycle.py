@@ -47,7 +47,7 @@ def read_develop(value: Value) -> Develop | None:
         return None
     fields = Fields(value, "a mapping with watch:")
     watch = fields.get("watch")
-    fields.finish({})
+    fields.finish()
     return Develop(() if watch is None else _each(watch, _watch_rule, "a list of watch rules"))
 
 
@@ -56,7 +56,7 @@ def read_provider(value: Value) -> Provider:
     fields = Fields(value, "a mapping with type:")
     kind = fields.get("type")
     options = fields.get("options")
-    fields.finish({})
+    fields.finish()
     if kind is None and value.is_mapping():
         value.key_problem("no type is given", "add type: and the name of the provider")
     entries = {} if options is None or options.is_null else options.entries()
@@ -89,7 +89,7 @@ def _hook(value: Value) -> Hook | None:
         working_dir=fields.read("working_dir", text, ""),
         environment=_environment(fields),
     )
-    fields.finish({})
+    fields.finish()
     if command is None:
         value.problem("no command is given", "add command:")
     elif not words and (command.is_null or command.is_list() or command.written == ""):
@@ -112,7 +112,7 @@ def _start_hook(value: Value) -> StartHook | None:
         environment=_environment(fields),
         per_replica=fields.read("per_replica", boolean, False),
     )
-    fields.finish({})
+    fields.finish()
     return hook
 
 
@@ -150,7 +150,7 @@ def _watch_rule(value: Value) -> WatchRule | None:
         execute=None if execute is None else _hook(execute),
         initial_sync=fields.read("initial_sync", boolean, False),
     )
-    fields.finish({})
+    fields.finish()
     _check_rule(value, rule, path=path, action=action, execute=execute)
     return rule
 

@@ -21,7 +21,7 @@ def read_model(key: str, value: Value, stack_name: str) -> Model:
         runtime_flags=fields.read("runtime_flags", text_list, ()),
         extensions=fields.extensions(),
     )
-    fields.finish({})
+    fields.finish()
     if model is None and value.is_mapping():
         value.key_problem("no model is given", "add model: and the model's reference")
     return found
@@ -50,5 +50,5 @@ def _use(key: str, value: Value) -> ModelUse:
         endpoint_variable=fields.read("endpoint_var", filled_text, ""),
         model_variable=fields.read("model_var", filled_text, ""),
     )
-    fields.finish({})
+    fields.finish()
     return use

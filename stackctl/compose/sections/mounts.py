@@ -150,7 +150,7 @@ def _long(item: Value) -> MountUse | None:
     read_only = fields.read("read_only", boolean, False)
     blocks = {kind.value: fields.get(kind.value) for kind in MountKind}
     consistency = fields.read("consistency", text, "")
-    fields.finish({})
+    fields.finish()
     if kind_value is None:
         item.problem("no type is given", "add type: bind, volume or tmpfs")
         return None
@@ -215,7 +215,7 @@ def _with_block(mount: Mount, fields: Fields) -> Mount:
         )
     elif mount.kind is MountKind.IMAGE:
         mount = msgspec.structs.replace(mount, subpath=fields.read("subpath", filled_text, ""))
-    fields.finish({})
+    fields.finish()
     return mount
 
 

@@ -13,7 +13,6 @@ CONTAINER = "container:"
 HOST = "host"
 NONE = "none"
 BRIDGE = "bridge"
-KEYS_THAT_SHARE = ("network_mode", "ipc", "pid", "uts", "cgroup")
 
 
 def mode(*words: str, hint: str | None = None, shares: bool = True) -> Reader[str]:

@@ -57,7 +57,7 @@ def _deprecated_name(external: Value, given: Value | None) -> Value | None:
     """`external: {name: NAME}`, the old way to write `external: true` and `name: NAME`."""
     fields = Fields(external)
     inner = fields.get("name")
-    fields.finish({})
+    fields.finish()
     if inner is not None and given is not None and inner.written != given.written:
         inner.problem(
             f"the object is already named {shown(str(given.written))}", "keep one of the names"

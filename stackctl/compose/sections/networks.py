@@ -36,7 +36,7 @@ def read_network(key: str, value: Value, stack_name: str) -> Network:
         enable_ipv6=fields.read("enable_ipv6", boolean, None),
         extensions=fields.extensions(),
     )
-    fields.finish({})
+    fields.finish()
     if naming.external:
         refuse_beside_external(value)
     elif naming.given is not None and naming.name in RESERVED_NETWORK_NAMES:
@@ -53,7 +53,7 @@ def _ipam(value: Value) -> Ipam:
         options=fields.read("options", options, {}),
         pools=fields.read("config", _pools, ()),
     )
-    fields.finish({})
+    fields.finish()
     return ipam
 
 
@@ -70,7 +70,7 @@ def _pool(item: Value) -> IpamPool:
     range_value = fields.get("ip_range")
     gateway_value = fields.get("gateway")
     reserved = fields.get("aux_addresses")
-    fields.finish({})
+    fields.finish()
     subnet = None if subnet_value is None else _subnet(subnet_value)
     ip_range = None if range_value is None else _network(range_value)
     if range_value is not None and ip_range is not None and subnet is not None:

@@ -52,7 +52,7 @@ def read_placement(value: Value) -> ReadPlacement:
         rebalance=fields.read(REBALANCE, choice(Rebalance, Rebalance.NEVER), Rebalance.NEVER),
     )
     apart = fields.read(APART, _apart, ())
-    fields.finish({})
+    fields.finish()
     return ReadPlacement(placement, apart, extensions)
 
 
@@ -72,7 +72,7 @@ def _apart(value: Value) -> tuple[ApartFrom, ...]:
         *fields.read("required", _services(required=True), ()),
         *fields.read("preferred", _services(required=False), ()),
     )
-    fields.finish({})
+    fields.finish()
     return found
 
 
@@ -105,7 +105,7 @@ def _preferences(value: Value) -> tuple[str, ...]:
     for item in value.items("a list of preferences"):
         fields = Fields(item)
         spread = fields.get("spread")
-        fields.finish({})
+        fields.finish()
         if spread is None:
             if item.is_mapping():
                 item.problem("no spread is given", "write - spread: node.labels.NAME")

@@ -138,7 +138,7 @@ def _long(item: Value) -> list[PortUse]:
     host_ip = "" if address is None else _checked_address(address, text(address))
     name = fields.read("name", text, "")
     app_protocol = fields.read("app_protocol", text, "")
-    fields.finish({})
+    fields.finish()
     if target is None:
         item.problem("no target is given", "add target: and the port of the container")
         return []

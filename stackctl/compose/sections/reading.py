@@ -8,7 +8,7 @@ are the keys that exist, so the check for unknown keys cannot drift from the rea
 Readers do not know what the file is read for: what a cluster cannot do is said by `verdicts`.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -190,21 +190,9 @@ class Fields:
         """Where each key is written."""
         return {key: value.key_place for key, value in self._entries.items()}
 
-    def accept_without_effect(self, keys: Iterable[str]) -> None:
-        """Know `keys` and ignore their values: they have no effect in Compose either."""
-        for key in keys:
-            self._known[key] = None
-
-    def finish(self, unsupported: Mapping[str, str | None]) -> None:
-        """Report every key that nothing asked for.
-
-        `unsupported` names keys that Compose has and this cut has not, with advice for each.
-        """
+    def finish(self) -> None:
+        """Report every key that nothing asked for."""
         log = self._value.reading.log
         for key, value in self._entries.items():
-            if key in self._known or key.startswith(EXTENSION_PREFIX):
-                continue
-            if key in unsupported:
-                value.key_problem("not supported yet by deploy", unsupported[key])
-            else:
+            if key not in self._known and not key.startswith(EXTENSION_PREFIX):
                 value.key_problem("unknown key", log.near(key, self._known))

@@ -75,7 +75,7 @@ def _dependency(key: str, value: Value) -> Dependency:
         restart=fields.read("restart", boolean, False),
         required=fields.read("required", boolean, True),
     )
-    fields.finish({})
+    fields.finish()
     if condition is None and value.is_mapping():
         value.key_problem("no condition is given", f"add condition: {Condition.STARTED}")
     return dependency

@@ -26,7 +26,7 @@ def read_resources(value: Value) -> ReadResources:
     fields = Fields(value)
     limits = fields.read("limits", _limits, Resources())
     reservations = fields.get("reservations")
-    fields.finish({})
+    fields.finish()
     if reservations is None:
         return ReadResources(limits)
     reserved, devices = _reservations(reservations)
@@ -41,7 +41,7 @@ def _limits(value: Value) -> Resources:
         memory_bytes=fields.read("memory", read_memory, 0),
         pids=fields.read("pids", read_pids, 0),
     )
-    fields.finish({})
+    fields.finish()
     return resources
 
 
@@ -58,7 +58,7 @@ def _reservations(value: Value) -> tuple[Resources, tuple[DeviceRequest, ...]]:
         pids.key_problem(
             "processes can be limited, not reserved", "use deploy.resources.limits.pids"
         )
-    fields.finish({})
+    fields.finish()
     return resources, devices
 
 
@@ -68,7 +68,7 @@ def _generic(value: Value) -> dict[str, int]:
     for item in value.items("a list of discrete_resource_spec"):
         fields = Fields(item)
         spec = fields.get("discrete_resource_spec")
-        fields.finish({})
+        fields.finish()
         if spec is None:
             if item.is_mapping():
                 item.problem("no discrete_resource_spec is given", "add it with kind: and value:")
@@ -76,7 +76,7 @@ def _generic(value: Value) -> dict[str, int]:
         inner = Fields(spec)
         kind = inner.read("kind", filled_text, "")
         count = inner.read("value", integer(maximum=GENERIC_MAX), None)
-        inner.finish({})
+        inner.finish()
         if spec.is_mapping() and (not kind or count is None):
             spec.problem("needs both kind and value")
         if kind in found:

@@ -96,7 +96,7 @@ def read_service(key: str, value: Value, stack_name: str) -> Service:
     legacy = fields.get("volume_driver")
     if legacy is not None:
         legacy.note("volume_driver belongs to version 1 of the format and has no effect")
-    fields.finish({})
+    fields.finish()
     return service
 
 

@@ -32,7 +32,7 @@ def read_document(value: Value, stack_name: str) -> Document:
         models=_section(fields, "models", read_model, stack_name),
         extensions=fields.extensions(),
     )
-    fields.finish({})
+    fields.finish()
     return document
 
 

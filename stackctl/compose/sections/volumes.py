@@ -24,7 +24,7 @@ def read_volume(key: str, value: Value, stack_name: str) -> Volume:
         driver_options=fields.read("driver_opts", _driver_options, {}),
         extensions=fields.extensions(),
     )
-    fields.finish({})
+    fields.finish()
     if naming.external:
         refuse_beside_external(value)
     return volume
