@@ -2,6 +2,7 @@
 
 from stackctl.compose.document import Document, PortUse, Service
 from stackctl.compose.problems import ProblemLog, shown
+from stackctl.compose.sections.namespaces import HOST
 from stackctl.compose.verdicts.rules import Target
 from stackctl.model.specs import EndpointMode, PortMode, UpdateOrder
 
@@ -91,8 +92,14 @@ def _check_one_host(document: Document, log: ProblemLog) -> None:
 
 
 def _published(document: Document) -> list[tuple[Service, PortUse]]:
-    uses = [(service, use) for service in document.services for use in service.ports]
-    return [(service, use) for service, use in uses if use.spec.published]
+    """What is published at a known port; a container on the node's own network publishes nothing."""
+    return [
+        (service, use)
+        for service in document.services
+        if service.container.network_mode != HOST
+        for use in service.ports
+        if use.spec.published
+    ]
 
 
 def _clash(use: PortUse, holder: tuple[Service, PortUse], log: ProblemLog) -> None:

@@ -245,6 +245,12 @@ def test_replicas_on_one_host_do_not_share_a_port(stack: StackFolder, port: str,
     assert _problems(stack, text, Target.CLUSTER) == []
 
 
+@pytest.mark.parametrize("target", BOTH)
+def test_ports_that_have_no_effect_do_not_clash(stack: StackFolder, target: Target) -> None:
+    on_node = "network_mode: host, ports: ['80:80'], deploy: {replicas: 2}"
+    assert _problems(stack, _services(a=on_node, b=on_node), target) == []
+
+
 def test_subnets_overlap_within_a_network_and_between_networks(stack: StackFolder) -> None:
     text = """\
 networks:
