@@ -92,7 +92,7 @@ def _check_one_host(document: Document, log: ProblemLog) -> None:
 
 
 def _published(document: Document) -> list[tuple[Service, PortUse]]:
-    """What is published at a known port; a container on the node's own network publishes nothing."""
+    """What is published at a known port; on the node's own network nothing is."""
     return [
         (service, use)
         for service in document.services
