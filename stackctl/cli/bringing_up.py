@@ -6,6 +6,7 @@ from typing import NamedTuple
 from stackctl.cli.local_stack import LocalStack
 from stackctl.cli.render.step_progress import ProgressMode, StepProgress
 from stackctl.cli.session import Session
+from stackctl.compose.document import Service
 from stackctl.errors import InputError
 from stackctl.local.engine.client import Engine
 from stackctl.local.execute import AT_ONCE_MAX
@@ -32,13 +33,24 @@ class BroughtUp(NamedTuple):
 
     local: LocalStack
     stack: Stack
+    services: tuple[Service, ...]
     done: Foreseen | None
 
 
-def bring_up(session: Session, flags: UpFlags, *, title: str = "up") -> BroughtUp:
-    """Bring a stack to what its files say, or show the plan. Raises StackctlError."""
-    local = LocalStack(session)
-    stack = local.read(named=flags.services)
+def bring_up(
+    session: Session,
+    flags: UpFlags,
+    *,
+    title: str = "up",
+    local: LocalStack | None = None,
+    stack: Stack | None = None,
+) -> BroughtUp:
+    """Bring a stack to what its files say, or show the plan. Raises StackctlError.
+
+    `local` and `stack` are given by who has read them already.
+    """
+    local = local or LocalStack(session)
+    stack = stack or local.read(named=flags.services)
     options = flags.options._replace(
         at_once_max=parallel_limit(session, flags.options.at_once_max),
         plan=flags.options.plan._replace(
@@ -50,14 +62,14 @@ def bring_up(session: Session, flags: UpFlags, *, title: str = "up") -> BroughtU
     up = Up(local.engine, stack, options, session.environment)
     if flags.is_dry_run:
         _show(session, up.foresee())
-        return BroughtUp(local, stack, None)
+        return BroughtUp(local, stack, up.services, None)
     with StepProgress(session.terminal, progress_mode(session, flags.progress), title=title) as it:
         done = up.carry_out(it.report)
     for warning in done.plan.warnings:
         session.terminal.note(f"warning: {warning}")
     if flags.waits:
         wait(local.engine, stack, up, timeout_seconds=flags.wait_timeout_seconds)
-    return BroughtUp(local, stack, done)
+    return BroughtUp(local, stack, up.services, done)
 
 
 def wait(engine: Engine, stack: Stack, up: Up, *, timeout_seconds: float | None) -> None:

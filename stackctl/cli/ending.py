@@ -107,7 +107,9 @@ def stop(session: Session, flags: EndFlags) -> int:
 def remove(session: Session, flags: EndFlags, *, stops: bool, forces: bool) -> int:
     """Remove stopped containers, or all with `stops`; asks first on a terminal."""
     there = look(session, flags.services)
-    stops_first = plan_stop(there.containers if stops else (), timeout_seconds=None)
+    stops_first = plan_stop(
+        there.containers if stops else (), timeout_seconds=None, hooks=hooks_of(there.stack)
+    )
     chosen = [it for it in there.containers if stops or not it.is_alive]
     if not chosen:
         session.terminal.note("no stopped containers")

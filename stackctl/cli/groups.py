@@ -39,7 +39,29 @@ ENTRIES: Mapping[str, Entry] = {
         "up",
         "Make and start the services of a Compose file on this engine, and show what they write.",
     ),
+    "ps": Entry("ps", "List the containers of a stack on this engine."),
+    "ls": Entry("ls", "List the stacks that have containers on this engine."),
+    "logs": Entry("logs", "Print what the containers of a stack wrote, in the order of time."),
     "down": Entry("down", "Stop and remove the containers and networks of a stack."),
+    "create": Entry(
+        "create", "Make the containers, networks and volumes of a Compose file, and start nothing."
+    ),
+    "start": Entry(
+        "start", "Start stopped containers of a stack, in the order of their dependencies."
+    ),
+    "stop": Entry(
+        "stop", "Stop the containers of a stack, dependents first, without removing them."
+    ),
+    "restart": Entry(
+        "restart", "Restart the containers of a stack, and those that restart with them."
+    ),
+    "kill": Entry(
+        "kill",
+        "Send a signal to the containers of a stack, by default the one that ends them at once.",
+    ),
+    "pause": Entry("pause", "Freeze the processes of a stack's containers."),
+    "unpause": Entry("unpause", "Let the processes of paused containers go on."),
+    "rm": Entry("rm", "Remove stopped containers of a stack."),
     "exec": Entry("exec", "Run a command in a running container of a service."),
     "attach": Entry(
         "attach",

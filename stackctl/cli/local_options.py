@@ -42,6 +42,10 @@ RemoveOrphans = Annotated[
         "[env: COMPOSE_REMOVE_ORPHANS]",
     ),
 ]
+NoLogPrefix = Annotated[
+    bool, typer.Option("--no-log-prefix", help="Print lines without the container's name.")
+]
+NoColour = Annotated[bool, typer.Option("--no-color", help="Print names without colours.")]
 Parallel = Annotated[
     int | None,
     typer.Option(

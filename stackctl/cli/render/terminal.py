@@ -48,6 +48,13 @@ class Terminal:
         """Columns and rows for progress on stderr."""
         return self._size(self._errors)
 
+    @property
+    def has_output_colour(self) -> bool:
+        """Whether results may be coloured: those of stdout, which may be another thing."""
+        if self._environment.get("NO_COLOR"):
+            return False
+        return bool(self._environment.get("FORCE_COLOR")) or self._out.isatty()
+
     def write(self, text: str) -> None:
         """A result, with its own line ends. Raises StackctlError when it cannot be written."""
         with _telling_of_lost_output():

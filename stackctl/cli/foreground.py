@@ -1,0 +1,263 @@
+"""`up` in the foreground: what containers write until they end, or until somebody interrupts.
+
+The first Ctrl-C (or SIGTERM) stops the stack, dependents first, while the lines go on; the second
+kills it. Containers stay, stopped.
+"""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import NamedTuple
+
+from stackctl.cli.bringing_up import BroughtUp, UpFlags, bring_up
+from stackctl.cli.local_stack import LocalStack
+from stackctl.cli.main import INTERRUPTED
+from stackctl.cli.render.log_prefixes import Prefixes, PrefixStyle
+from stackctl.cli.session import Session
+from stackctl.cli.stack_logs import ended_text
+from stackctl.cli.up_flags import refuse_both, refuse_detached
+from stackctl.errors import StackctlError, UnknownName
+from stackctl.local.actions import Actions
+from stackctl.local.down import plan_stop
+from stackctl.local.engine.client import Engine
+from stackctl.local.execute import execute
+from stackctl.local.failures import EngineRefusal
+from stackctl.local.log_following import ContainerEnded, Following, still_running
+from stackctl.local.logs import LogLine, LogRange
+from stackctl.local.observed import Container
+from stackctl.local.progress import silent
+from stackctl.local.stack_files import Stack
+
+
+class AttachFlags(NamedTuple):
+    """The flags of `up` that say what is shown, and when it ends."""
+
+    attached: tuple[str, ...] = ()  # --attach
+    left_out: tuple[str, ...] = ()  # --no-attach
+    with_dependencies: bool = False
+    aborts_on_exit: bool = False
+    aborts_on_failure: bool = False
+    exit_code_from: str = ""
+    style: PrefixStyle = PrefixStyle()
+
+
+def attached_services(stack: Stack, named: Sequence[str], flags: AttachFlags) -> tuple[str, ...]:
+    """The services whose output is shown. Raises UnknownName."""
+    known = stack.services
+    for key in (*flags.attached, *flags.left_out, *filter(None, (flags.exit_code_from,))):
+        if key not in known:
+            raise UnknownName("service", key, known=known)
+    if flags.attached:
+        chosen = flags.attached
+    elif named and not flags.with_dependencies:
+        chosen = tuple(named)
+    else:
+        chosen = tuple(key for key, it in known.items() if it.attach or key in named)
+    return tuple(key for key in chosen if key not in flags.left_out)
+
+
+def run_up(session: Session, flags: UpFlags, attach: AttachFlags, *, is_detached: bool) -> int:
+    """`up` as its flags say. Raises InputError when they exclude each other."""
+    shows = {
+        "--attach": attach.attached,
+        "--attach-dependencies": attach.with_dependencies,
+        "--abort-on-container-exit": attach.aborts_on_exit,
+        "--abort-on-container-failure": attach.aborts_on_failure,
+        "--exit-code-from": attach.exit_code_from,
+    }
+    refuse_detached(shows, detach=is_detached, wait=flags.waits)
+    refuse_both({key: shows[key] for key in ("--attach", "--attach-dependencies")})
+    aborts = ("--abort-on-container-exit", "--abort-on-container-failure")
+    refuse_both({key: shows[key] for key in aborts})
+    if is_detached or flags.waits:
+        bring_up(session, flags)
+        return 0
+    if attach.exit_code_from and not attach.aborts_on_failure:
+        attach = attach._replace(aborts_on_exit=True)
+    return up_in_foreground(session, flags, attach)
+
+
+def up_in_foreground(session: Session, flags: UpFlags, attach: AttachFlags) -> int:
+    """Bring the stack up and stay; returns the exit code. Raises StackctlError."""
+    local = LocalStack(session)
+    stack = local.read(named=flags.services)
+    shown = attached_services(stack, flags.services, attach)
+    following = Following(
+        local.engine, stack.name, is_chosen=lambda service, _: service in stack.services
+    )
+    try:
+        following.watch_events()
+        try:
+            with _terminating_as_interrupt():
+                brought = bring_up(session, flags, local=local, stack=stack)
+        except KeyboardInterrupt:
+            session.terminal.note("Gracefully stopping...")
+            _stop(local.engine, stack, tuple(stack.services))
+            return INTERRUPTED
+        return _Foreground(session, brought, attach, shown, following).run()
+    finally:
+        following.close()
+
+
+class _Foreground:
+    def __init__(
+        self,
+        session: Session,
+        brought: BroughtUp,
+        attach: AttachFlags,
+        shown: Sequence[str],
+        following: Following,
+    ) -> None:
+        self._session = session
+        self._engine = brought.local.engine
+        self._stack = brought.stack
+        self._services = tuple(it.key for it in brought.services)
+        self._attach = attach
+        self._shown = frozenset(shown)
+        self._following = following
+        self._prefixes = Prefixes(attach.style, stack_name=brought.stack.name)
+        self._interrupts = 0
+        self._exit_code = 0
+        self._is_aborting = False
+        self._code_from = attach.exit_code_from
+        self._service_of: dict[str, str] = {}
+        self._running_before = _left_alone(brought)
+
+    def run(self) -> int:
+        containers = still_running(self._engine, self._stack.name, self._services)
+        attached = [it for it in containers if it.service in self._shown]
+        for container in attached:
+            self._prefixes.add(container.name)
+        names = ", ".join(self._prefixes.short(it.name) for it in attached)
+        self._session.terminal.note(f"Attaching to {names}")
+        # Those that have just started are followed since their start, because an event says so.
+        running = [it for it in containers if it.id in self._running_before]
+        self._following.follow(running, LogRange(tail="0"))
+        self._service_of = {it.name: it.service for it in containers}
+        with _handling(self._interrupt):
+            self._follow(containers)
+        return INTERRUPTED if self._interrupts else self._exit_code
+
+    def _follow(self, containers: Sequence[Container]) -> None:
+        if not containers:
+            self._following.close()
+        for happening in self._following.happenings():
+            if isinstance(happening, LogLine):
+                if self._is_shown(happening.container):
+                    line = self._prefixes.line(happening.container, happening.text, at=happening.at)
+                    self._session.terminal.write(line)
+                    self._session.terminal.flush()
+            elif isinstance(happening, ContainerEnded):
+                self._ended(happening)
+            else:
+                self._service_of[happening.container] = happening.service
+
+    def _is_shown(self, container: str) -> bool:
+        return self._service_of.get(container, "") in self._shown
+
+    def _ended(self, ended: ContainerEnded) -> None:
+        self._service_of.setdefault(ended.container, ended.service)
+        if ended.service in self._shown:
+            self._session.terminal.note(ended_text(ended, self._prefixes))
+        if not ended.restarts:
+            self._judge(ended)
+        if not still_running(self._engine, self._stack.name, self._services):
+            self._following.close()
+
+    def _judge(self, ended: ContainerEnded) -> None:
+        """What an end means for the others, and for our exit code."""
+        fails = self._attach.aborts_on_failure and ended.exit_code != 0
+        if not self._attach.aborts_on_exit and not fails and not self._code_from:
+            return
+        self._code_from = self._code_from or ended.service
+        if ended.service == self._code_from and not (self._is_aborting and self._exit_code):
+            self._exit_code = ended.exit_code
+        if not self._is_aborting and (self._attach.aborts_on_exit or fails):
+            self._is_aborting = True
+            self._session.terminal.note("Aborting on container exit...")
+            self._in_background(self._stop_all)
+
+    def _interrupt(self) -> None:
+        self._interrupts += 1
+        if self._interrupts == 1:
+            self._session.terminal.note("Gracefully stopping... press Ctrl+C again to force")
+            self._in_background(self._stop_all)
+        elif self._interrupts == 2:
+            self._in_background(self._kill_all)
+
+    def _stop_all(self) -> None:
+        _stop(self._engine, self._stack, self._services)
+
+    def _kill_all(self) -> None:
+        for container in still_running(self._engine, self._stack.name, self._services):
+            try:
+                self._engine.post(f"/containers/{container.id}/kill")
+            except EngineRefusal as refusal:
+                if not refusal.is_conflict and not refusal.is_not_found:
+                    raise
+
+    def _in_background(self, work: Callable[[], None]) -> None:
+        def guarded() -> None:
+            try:
+                work()
+            except StackctlError as error:
+                self._session.terminal.note(f"stackctl: {error.message}")
+                self._following.close()
+
+        threading.Thread(target=guarded, daemon=True).start()
+
+
+def _left_alone(brought: BroughtUp) -> frozenset[str]:
+    """The ids of containers that ran before and were not touched."""
+    if brought.done is None:
+        return frozenset()
+    started = {step.key for step in brought.done.plan.steps}
+    return frozenset(
+        it.id
+        for it in brought.done.observed.containers
+        if it.is_alive and f"start {it.name}" not in started
+    )
+
+
+def _stop(engine: Engine, stack: Stack, services: Sequence[str]) -> None:
+    hooks = {it.key: it.pre_stop for it in stack.document.services}
+    found = still_running(engine, stack.name, services)
+    execute(plan_stop(found, timeout_seconds=None, hooks=hooks), Actions(engine), silent)
+
+
+@contextmanager
+def _handling(interrupt: Callable[[], None]) -> Iterator[None]:
+    """Ctrl-C and SIGTERM call `interrupt` instead of ending the program."""
+
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        interrupt()
+
+    with _handlers(handle):
+        yield
+
+
+@contextmanager
+def _terminating_as_interrupt() -> Iterator[None]:
+    """SIGTERM as Ctrl-C, as long as steps are done."""
+
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    with _handlers(handle):
+        yield
+
+
+@contextmanager
+def _handlers(handle: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Python lets only the main thread set handlers
+        return
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, handle) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, previous in zip(numbers, before, strict=True):
+            signal.signal(number, previous)
