@@ -44,8 +44,7 @@ class LocalStack:
     @cached_property
     def name(self) -> str:
         """The stack's name. Raises InputError."""
-        given = self._session.stack_flags.name
-        return given or stack_files.stack_name_of(self.request)
+        return stack_files.stack_name_of(self.request)
 
     def read(self, named: Sequence[str] = ()) -> stack_files.Stack:
         """What the files say, with the services that are named. Raises ComposeProblems."""

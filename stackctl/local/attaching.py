@@ -1,9 +1,13 @@
 """A container's own input and output: `attach`, and `run` in the foreground."""
 
+import queue
 import signal
+import threading
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import NamedTuple
 
+from stackctl.errors import StackctlError
 from stackctl.local.engine.client import Engine
 from stackctl.local.engine.http import Answer
 from stackctl.local.failures import EngineRefusal
@@ -64,6 +68,24 @@ def _forwarding(engine: Engine, container_id: str) -> AbstractContextManager[Non
             engine.post(f"/containers/{container_id}/kill", query={"signal": name})
 
     return handling(FORWARDED, forward)
+
+
+def wait_for_first(engine: Engine, container_ids: Sequence[str]) -> int:
+    """The exit code of the first of some containers to end."""
+    ends: queue.SimpleQueue[int | StackctlError] = queue.SimpleQueue()
+
+    def wait(container_id: str) -> None:
+        try:
+            ends.put(wait_for_end(engine, container_id))
+        except StackctlError as error:
+            ends.put(error)
+
+    for container_id in container_ids:
+        threading.Thread(target=wait, args=(container_id,), daemon=True).start()
+    first = ends.get()
+    if isinstance(first, StackctlError):
+        raise first
+    return first
 
 
 def wait_for_end(engine: Engine, container_id: str) -> int:

@@ -65,14 +65,22 @@ def find_in_container(engine: Engine, container_id: str, path: str) -> Found | N
 
 
 def copy_in(
-    engine: Engine, container_id: str, source: Path, target: str, options: CopyOptions
+    engine: Engine,
+    container_id: str,
+    source: Path,
+    target: str,
+    options: CopyOptions,
+    *,
+    is_content_alone: bool = False,
 ) -> None:
-    """Copy a file or folder of this machine into a container. Raises InputError, EngineRefusal."""
+    """Copy a file or folder of this machine into a container, or a folder's content alone.
+
+    Raises InputError, EngineRefusal.
+    """
     if not source.exists() and not source.is_symlink():
         raise InputError(f"{source} does not exist")
     wanted = posixpath.join("/", target)
     found = find_in_container(engine, container_id, wanted)
-    is_content_alone = str(source).endswith("/.") or source.name == ""
     if found and found.is_folder:
         folder, name = found.path, "" if is_content_alone else source.resolve().name
     elif found and source.is_dir():
