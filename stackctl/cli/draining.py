@@ -33,14 +33,14 @@ def wait_until_empty(session: Session, node: NodeView, options: WaitOptions) -> 
 
     name = node["hostname"]
     verdict = watch(session, look, if_left=f"Node {name} is drained in the background")
+    for line in verdict.homeless:
+        session.terminal.note(f"runs nowhere now: {line}")
     if verdict.failure:
         raise NotConverged(
             verdict.failure,
             hint=f"'stackctl node ps {name}' shows what is left; 'stackctl node update"
             f" --availability active {name}' takes the drain back",
         )
-    for line in verdict.homeless:
-        session.terminal.note(f"runs nowhere now: {line}")
     if not options.is_quiet:
         session.terminal.note(f"Node {name} is empty")
 

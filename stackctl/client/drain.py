@@ -90,7 +90,7 @@ class Drain:
             services=services,
             is_done=not here and not (self._is_any_on_its_way(tasks) and now < self._stalled_at),
             failure=self._failure(node, here, services, now) if here else "",
-            homeless=self._homeless(tasks) if not here else (),
+            homeless=self._homeless(here, tasks),
         )
 
     def _failure(
@@ -125,11 +125,12 @@ class Drain:
             for task in self._successors(tasks)
         )
 
-    def _homeless(self, tasks: Sequence[TaskView]) -> tuple[str, ...]:
+    def _homeless(self, here: Sequence[TaskView], tasks: Sequence[TaskView]) -> tuple[str, ...]:
+        still_here = {task["name"] for task in here}
         found = {
             task["name"]: f"{task['name']}: {task['error'] or 'no node yet'}"
             for task in self._successors(tasks)
-            if task["state"] in WAITING_STATES
+            if task["state"] in WAITING_STATES and task["name"] not in still_here
         }
         return tuple(found[name] for name in sorted(found))
 

@@ -68,6 +68,7 @@ class Node(Model, frozen=True, kw_only=True):
     session_manager_id: str = ""  # node id of the manager that its agent is connected to
     former_ids: tuple[str, ...] = ()  # of nodes that this one replaced, having joined again
     created_at: float = 0
+    created_version: int = 0  # log index that admitted it
     version: int = 0
 
     @property

@@ -35,6 +35,7 @@ def put_node(draft: Draft, command: commands.PutNode) -> None:
                 state_at=command.now,
                 state_message="admitted, not connected yet",
                 created_at=command.now,
+                created_version=draft.index,
             )
         )
         return
@@ -78,7 +79,7 @@ def lose_node(draft: Draft, command: commands.LoseNode) -> None:
         silent = draft.nodes[node.id]
         heirs = [other for other in draft.nodes.values() if _is_same_machine(other, silent)]
         if heirs:
-            newest = max(heirs, key=lambda other: (other.created_at, other.id))
+            newest = max(heirs, key=_age)
             _replace_former(draft, newest, now=command.now)
 
 
@@ -114,7 +115,7 @@ def remove_node(draft: Draft, command: commands.RemoveNode) -> None:
 
 def _replace_former(draft: Draft, node: objects.Node, *, now: float) -> None:
     former = [other for other in draft.nodes.values() if _is_same_machine(node, other)]
-    for old in sorted(former, key=lambda other: (other.created_at, other.id)):
+    for old in sorted(former, key=_age):
         held = draft.nodes[node.id]
         is_as_joined = held.availability == objects.Availability.ACTIVE
         draft.put_node(
@@ -131,15 +132,19 @@ def _replace_former(draft: Draft, node: objects.Node, *, now: float) -> None:
 
 
 def _is_same_machine(node: objects.Node, former: objects.Node) -> bool:
-    """True when `node` is up and is what has become of `former`."""
+    """True when `node` is up and is what has become of `former`, which was admitted before."""
     return (
         node.state == NodeState.READY
         and former.state != NodeState.READY
-        and node.id != former.id
+        and _age(former) < _age(node)
         and node.role == former.role == objects.NodeRole.WORKER
         and node.hostname == former.hostname
         and node.description.data_address == former.description.data_address != ""
     )
+
+
+def _age(node: objects.Node) -> tuple[int, str]:
+    return (node.created_version, node.id)
 
 
 def _orphan_tasks(draft: Draft, node: objects.Node, *, error: str, now: float) -> None:

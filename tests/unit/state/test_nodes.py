@@ -198,3 +198,20 @@ def test_a_node_that_joined_again_twice_knows_both_former_ones() -> None:
     bench.lose("n2b")
     _join_again(bench, "n2c", like="n2b")
     assert bench.state.nodes["n2c"].former_ids == ("n2", "n2b")
+
+
+def test_an_old_entry_never_takes_the_place_of_a_newer_one() -> None:
+    bench = Bench("n1", "n2")
+    _join_again(bench, "n2b", like="n2")
+    bench.lose("n2b")
+    assert sorted(bench.state.nodes) == ["n1", "n2", "n2b"]
+    bench.lose("n2")
+    bench.submit(
+        commands.SeeNode(
+            node_id="n2b",
+            manager_id="m",
+            description=bench.state.nodes["n2b"].description,
+            now=bench.now,
+        )
+    )
+    assert sorted(bench.state.nodes) == ["n1", "n2b"]
