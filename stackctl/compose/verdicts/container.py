@@ -27,6 +27,11 @@ _OTHER_TASK = refused(
     "use a network or a volume that both have, or make them one service",
 )
 _OF_NODE = honoured("each node that runs a task must have it; a constraint can see to that")
+_OF_KERNEL = honoured("the kernel of each node that runs a task must be built for it")
+_OLD_CONTROL_GROUPS = honoured(
+    "a node with control groups v2 has no such thing: its engine leaves it out, and the agent logs "
+    "that"
+)
 _CONTAINER_OF_NODE = refused(
     "a container that somebody else started is on one node only, if at all",
     "make it a service of the stack",
@@ -183,10 +188,11 @@ CONTAINER: tuple[Rule, ...] = (
     rule(f"{_SERVICE}.annotations", honoured("needs an engine with API 1.43")),
     *rules(
         _SERVICE,
-        """cgroup_parent cpu_period cpu_quota cpu_rt_period cpu_rt_runtime cpu_shares cpuset
-        device_cgroup_rules domainname group_add label_file mem_swappiness memswap_limit
-        oom_kill_disable oom_score_adj userns_mode""",
+        """cgroup_parent cpu_period cpu_quota cpu_shares cpuset device_cgroup_rules domainname
+        group_add label_file memswap_limit oom_score_adj userns_mode""",
     ),
+    *rules(_SERVICE, "cpu_rt_period cpu_rt_runtime", _OF_KERNEL, HONOURED),
+    *rules(_SERVICE, "mem_swappiness oom_kill_disable", _OLD_CONTROL_GROUPS, HONOURED),
     *rules(
         _SERVICE,
         "runtime storage_opt",
