@@ -132,7 +132,7 @@ def set_up_anew(lab: LabCluster, node: str) -> None:
     folder = folder_of(lab, node)
     remembered = folder / "daemons" / "agent.json"
     process = json.loads(remembered.read_text())["process"]
-    os.kill(process["pid"], signal.SIGKILL)
+    os.kill(process["process_id"], signal.SIGKILL)
     remembered.unlink()
     shutil.rmtree(folder / "state" / "identity")
     lab.run("lab", "start", node)

@@ -7,7 +7,7 @@ The seed says how long a run is: most are short, so that a thousand fit into eve
 tests and faults meet in many combinations; one in a hundred is long (`Size`).
 
 Faults: reports and acknowledgements lost, doubled and late; nodes dying, cut off and returning;
-agents restarting or gone; machines replaced by new ones; leaders changing while rounds are under
+agents restarting or gone; machines replaced or set up anew; leaders changing while rounds are under
 way; entries of others between those of a round; clocks of managers that are wrong by seconds.
 `stackctl.state.invariants` hold after every entry (`managers`), and at the end the cluster
 converges (`convergence`).
@@ -31,6 +31,7 @@ from tests.sim.operators import IMAGES, STACKS, Operators
 from tests.sim.world import NANO, World
 
 SETTLE_SECONDS = 100.0  # back-offs, delays, grace periods and updates one slot after another
+SILENT_SECONDS = 10.0  # after which the old entry of a machine that was set up anew is silent
 LOOK_SECONDS = 2.0  # how often it is asked whether the cluster has settled
 OVERLOOKED_TIMES = 5  # looks after which a round should have placed what fits
 PATIENCE_SECONDS = 60.0  # how long a task may wait without a fault at the end
@@ -190,11 +191,13 @@ class Simulation:
     def _replace_machine(self) -> None:
         node = self.world.nodes[self._node()]
         if self.world.state.nodes[node.id].role == NodeRole.WORKER:
-            self.world.replace(node)
+            replace = self._source.choice((self.world.replace, self.world.rejoin))
+            replace(node)
 
     def _calm_down(self) -> None:
         """Faults end: everything has power, a link, and a session that begins anew."""
         self.machinery.is_calm = True
+        self.world.advance(SILENT_SECONDS)  # machines that were set up anew take their places
         for node in self.world.nodes.values():
             self.world.restore(node)
             self.world.drop_session(node)

@@ -164,7 +164,12 @@ class World:
     def replace(self, node: SimulatedNode) -> None:
         """The machine is thrown away, its node removed by force, and a new machine joins."""
         self.fail(node)
-        self.submit(commands.RemoveNode(node_id=node.id, force=True, now=self.managers.now()))
+        address = node.description.data_address
+        for held in list(self.state.nodes.values()):  # it may have been set up anew a moment ago
+            if held.id == node.id or held.description.data_address == address:
+                self.submit(
+                    commands.RemoveNode(node_id=held.id, force=True, now=self.managers.now())
+                )
         del self.nodes[node.id]
         self.add_node(
             node.hostname,
