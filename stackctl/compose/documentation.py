@@ -25,8 +25,8 @@ specification. This is the table in which `deploy` and `lint` look keys up (`mak
 `x-` are your own and nobody looks at them, but for those in the table. What stackctl reads in
 another way than Docker's tools stands in [compose-deviations.md](compose-deviations.md).
 
-There are no commands for one host yet: `stackctl lint --target local` judges by the right column,
-which is what they will be held to.
+The right column is what the commands for one host go by (`stackctl up`), and
+`stackctl lint --target local` looks keys up in it.
 """
 
 _DEVIATIONS_HEAD = """\
