@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from stackctl.errors import Denied
 from stackctl.local.credentials import Credentials
 from stackctl.local.engine.client import Engine
-from stackctl.local.failures import StepFailed
+from stackctl.local.failures import EngineRefusal, StepFailed
 
 
 class TransferStep(NamedTuple):
@@ -50,13 +50,17 @@ def pull_image(
     platform: str = "",
     on_step: OnStep = lambda _: None,
 ) -> None:
-    """Let the engine fetch an image. Raises StepFailed, Denied, EngineRefusal."""
+    """Let the engine fetch an image. Raises StepFailed, Denied."""
     name, tag = split_reference(reference)
     query = {"fromImage": name, "tag": tag, "platform": platform or None}
     headers = credentials.for_image(reference)
-    with engine.stream("POST", "/images/create", query, headers=headers) as answer:
-        for step in transfer_steps(answer.lines(), f"cannot pull {reference}"):
-            on_step(step)
+    failure = f"cannot pull {reference}"
+    try:
+        with engine.stream("POST", "/images/create", query, headers=headers) as answer:
+            for step in transfer_steps(answer.lines(), failure):
+                on_step(step)
+    except EngineRefusal as refusal:
+        raise transfer_failure(failure, refusal.message) from refusal
 
 
 def push_image(
@@ -70,9 +74,13 @@ def push_image(
     name, tag = split_reference(reference)
     headers = credentials.for_image(reference)
     path = f"/images/{name}/push"
-    with engine.stream("POST", path, {"tag": tag}, headers=headers) as answer:
-        for step in transfer_steps(answer.lines(), f"cannot push {reference}"):
-            on_step(step)
+    failure = f"cannot push {reference}"
+    try:
+        with engine.stream("POST", path, {"tag": tag}, headers=headers) as answer:
+            for step in transfer_steps(answer.lines(), failure):
+                on_step(step)
+    except EngineRefusal as refusal:
+        raise transfer_failure(failure, refusal.message) from refusal
 
 
 def transfer_steps(lines: Iterable[bytes], failure: str) -> Iterator[TransferStep]:

@@ -10,7 +10,6 @@ from urllib.parse import urlencode
 
 from stackctl.compose.problems import ComposeProblems
 from stackctl.local.building.build_request import (
-    Builder,
     BuildFlags,
     ImageBuild,
     build_query,
@@ -28,11 +27,6 @@ _LINES_SHOWN_MAX = 10
 OnLine = Callable[[str], None]
 
 
-def choose_builder(environment: Mapping[str, str]) -> Builder:
-    """The classic builder, which needs nothing but the engine, unless DOCKER_BUILDKIT=1."""
-    return Builder.BUILDKIT if environment.get("DOCKER_BUILDKIT") == "1" else Builder.CLASSIC
-
-
 def build_image(
     engine: Engine,
     wanted: ImageBuild,
@@ -46,11 +40,10 @@ def build_image(
     Raises ComposeProblems for keys that the builder cannot honour, InputError for a context that is
     not there, StepFailed with the last lines of a build that failed.
     """
-    builder = choose_builder(environment)
-    if found := refusals(wanted, builder):
+    if found := refusals(wanted):
         raise ComposeProblems(found)
     sent = build_input(wanted.build, owner=wanted.service_key)
-    query = build_query(wanted, flags, builder, dockerfile=sent.dockerfile, environment=environment)
+    query = build_query(wanted, flags, dockerfile=sent.dockerfile, environment=environment)
     request = Request(
         "POST",
         f"/build?{urlencode(query)}",

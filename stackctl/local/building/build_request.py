@@ -1,14 +1,13 @@
 """What the builder is asked for one service: the query of the engine's build call.
 
-Pure. There are two builders in an engine. The classic one is in every engine and takes its context
-in the request; BuildKit is in engines since 18.09 and additionally reads secrets and keys from a
-session. What neither can be asked over this interface is refused by key, with the reason: nothing
-of a file is dropped in silence.
+Pure. The builder is the classic one, which every engine has and which takes its context in the
+request; BuildKit reads secrets, keys and further contexts from a session of gRPC that this program
+does not offer. What the builder cannot do is refused by key, with the reason: nothing of a file is
+dropped in silence.
 """
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from enum import StrEnum
 from typing import NamedTuple
 
 from stackctl.compose.document import Service
@@ -17,12 +16,10 @@ from stackctl.compose.parts.build import Build
 from stackctl.compose.problems import Place, Problem
 from stackctl.local.names import image_of
 
-
-class Builder(StrEnum):
-    """The builders of an engine, as its API numbers them."""
-
-    CLASSIC = "1"
-    BUILDKIT = "2"
+_BUILDX = "build it with docker buildx build, and name the image under image:"
+_NO_RIGHTS = "the engine's classic builder gives a build no further rights"
+_NO_ATTESTATIONS = "the engine's image store holds no attestations"
+_OFF = ("", "false")
 
 
 class BuildFlags(NamedTuple):
@@ -33,7 +30,6 @@ class BuildFlags(NamedTuple):
     no_cache: bool = False
     pull: bool = False
     is_quiet: bool = False
-    ssh: Mapping[str, str] = {}
 
 
 class ImageBuild(NamedTuple):
@@ -61,56 +57,59 @@ def image_builds(stack_name: str, services: Iterable[Service]) -> tuple[ImageBui
     )
 
 
-def refusals(wanted: ImageBuild, builder: Builder) -> tuple[Problem, ...]:
+def refusals(wanted: ImageBuild) -> tuple[Problem, ...]:
     """The keys of a build that the builder cannot honour, each with its reason."""
     build = wanted.build
-    found: list[Problem] = []
-
-    def refuse(key: str, reason: str, hint: str | None = None) -> None:
-        place = Place(build.place.position, (*build.place.path, key))
-        found.append(Problem(place, reason, hint))
-
-    if builder is Builder.CLASSIC:
-        only = "the classic builder has no {}; the engine's BuildKit has"
-        hint = "DOCKER_BUILDKIT=1 selects BuildKit"
-        if build.secrets:
-            refuse("secrets", only.format("secrets"), hint)
-        if build.ssh:
-            refuse("ssh", only.format("access to keys"), hint)
-    if build.additional_contexts:
-        refuse(
+    reasons: tuple[tuple[str, object, str, str | None], ...] = (
+        ("secrets", build.secrets, "the engine's classic builder has no secrets", _BUILDX),
+        ("ssh", build.ssh, "the engine's classic builder reaches no keys", _BUILDX),
+        (
             "additional_contexts",
-            "an engine's builder takes one context",
-            "copy what is needed into the context, or build with docker buildx",
-        )
-    if len(build.platforms) > 1:
-        refuse("platforms", "an engine builds for one platform at a time", "name one")
-    exported = tuple(item for item in build.cache_to if not _is_inline(item))
-    if exported or (build.cache_to and builder is Builder.CLASSIC):
-        refuse(
+            build.additional_contexts,
+            "the engine's classic builder takes one context",
+            "copy what is needed into the context",
+        ),
+        (
+            "platforms",
+            build.platforms[1:],
+            "the engine's classic builder builds for one platform at a time",
+            "name one",
+        ),
+        (
             "cache_to",
-            "the engine's builder keeps its cache to itself",
-            "BuildKit can put it into the image: type=inline",
-        )
-    if build.isolation not in ("", "default"):
-        refuse("isolation", "only Windows isolates builds in other ways")
-    if build.no_cache_filter:
-        refuse("no_cache_filter", "the engine's builder uses its cache for all stages or none")
-    if build.privileged or build.entitlements:
-        refuse(
-            "privileged" if build.privileged else "entitlements",
-            "the engine's builder gives a build no further rights",
-        )
-    for key, value in (("provenance", build.provenance), ("sbom", build.sbom)):
-        if value not in ("", "false"):
-            refuse(key, "the engine's image store holds no attestations")
-    return tuple(found)
+            build.cache_to,
+            "the engine's classic builder keeps its cache to itself",
+            "push the image, and name it under cache_from",
+        ),
+        (
+            "no_cache_filter",
+            build.no_cache_filter,
+            "the engine's classic builder uses its cache for all stages or none",
+            "no_cache: true",
+        ),
+        ("privileged", build.privileged, _NO_RIGHTS, None),
+        ("entitlements", build.entitlements, _NO_RIGHTS, None),
+        ("provenance", build.provenance not in _OFF, _NO_ATTESTATIONS, None),
+        ("sbom", build.sbom not in _OFF, _NO_ATTESTATIONS, None),
+        (
+            "isolation",
+            build.isolation not in ("", "default"),
+            "only Windows isolates builds in other ways",
+            None,
+        ),
+    )
+    return tuple(
+        Problem(_place_of(build, key), reason, hint) for key, used, reason, hint in reasons if used
+    )
+
+
+def _place_of(build: Build, key: str) -> Place:
+    return Place(build.place.position, (*build.place.path, key))
 
 
 def build_query(
     wanted: ImageBuild,
     flags: BuildFlags,
-    builder: Builder,
     *,
     dockerfile: str,
     environment: Mapping[str, str],
@@ -122,8 +121,6 @@ def build_query(
     """
     build = wanted.build
     arguments = _resolved({**build.arguments, **flags.arguments}, environment)
-    if any(_is_inline(item) for item in build.cache_to):
-        arguments["BUILDKIT_INLINE_CACHE"] = "1"
     limits = [
         {"Name": limit.name, "Soft": limit.soft, "Hard": limit.hard} for limit in build.ulimits
     ]
@@ -143,7 +140,7 @@ def build_query(
     )
     return [
         *(("t", name) for name in wanted.names),
-        ("version", builder.value),
+        ("version", "1"),
         ("dockerfile", dockerfile),
         ("rm", "1"),
         ("forcerm", "1"),
@@ -166,10 +163,6 @@ def _resolved(
         for name, value in arguments.items()
     }
     return {name: value for name, value in found.items() if value is not None}
-
-
-def _is_inline(cache: str) -> bool:
-    return cache == "inline" or "type=inline" in cache.split(",")
 
 
 def _cache_images(cache_from: Sequence[str]) -> list[str]:
