@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any, NamedTuple
 
+from stackctl.cli.listings import plain_ps
 from stackctl.cli.listings.options import ListOptions
 from stackctl.cli.session import Session
 from stackctl.client.contexts import Choice
@@ -58,7 +59,7 @@ def run_if_plain(session: Session, arguments: Sequence[str]) -> int | None:
     """Run a plain listing and return its exit code; None when it is not one."""
     plain = parse(arguments)
     if plain is None:
-        return None
+        return plain_ps.run(session, arguments) if "ps" in arguments else None
     session.choice = plain.choice
     module = import_module(f"stackctl.cli.listings.{plain.listing.module}")
     function: Callable[[Session, Sequence[str], ListOptions], int]

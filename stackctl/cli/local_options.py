@@ -4,7 +4,9 @@ from typing import Annotated
 
 import typer
 
+from stackctl.cli.render.log_prefixes import PrefixStyle
 from stackctl.cli.render.step_progress import ProgressMode
+from stackctl.cli.session import Session
 from stackctl.errors import InputError
 
 Services = Annotated[
@@ -56,6 +58,12 @@ Parallel = Annotated[
         show_default=False,
     ),
 ]
+
+
+def prefix_style(session: Session, *, hides: bool, has_time: bool, is_plain: bool) -> PrefixStyle:
+    """How lines of containers are shown."""
+    colour = session.terminal.has_output_colour and not is_plain
+    return PrefixStyle(has_prefix=not hides, has_time=has_time, has_colour=colour)
 
 
 def parse_scale(words: list[str] | None) -> dict[str, int]:

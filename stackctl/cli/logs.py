@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from stackctl.cli import local_options, options
-from stackctl.cli.render.log_prefixes import PrefixStyle
 
 app = typer.Typer(name="logs", rich_markup_mode=None, add_completion=False)
 
@@ -53,10 +52,8 @@ def logs(
     from stackctl.cli import stack_logs
 
     session = options.session_of(context)
-    style = PrefixStyle(
-        has_prefix=not no_log_prefix,
-        has_time=timestamps,
-        has_colour=session.terminal.has_output_colour and not no_color,
+    style = local_options.prefix_style(
+        session, hides=no_log_prefix, has_time=timestamps, is_plain=no_color
     )
     flags = stack_logs.LogFlags(tuple(services or ()), follow, tail, since, until, index, style)
     return stack_logs.print_logs(session, flags)

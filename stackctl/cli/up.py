@@ -3,7 +3,6 @@
 import typer
 
 from stackctl.cli import local_options, options, up_flags
-from stackctl.cli.render.log_prefixes import PrefixStyle
 from stackctl.local.execute import AT_ONCE_MAX
 from stackctl.local.image_needs import PullFlag
 from stackctl.local.reconcile import PlanOptions
@@ -84,10 +83,8 @@ def up(
         aborts_on_exit=abort_on_container_exit,
         aborts_on_failure=abort_on_container_failure,
         exit_code_from=exit_code_from,
-        style=PrefixStyle(
-            has_prefix=not no_log_prefix,
-            has_time=timestamps,
-            has_colour=session.terminal.has_output_colour and not no_color,
+        style=local_options.prefix_style(
+            session, hides=no_log_prefix, has_time=timestamps, is_plain=no_color
         ),
     )
     return foreground.run_up(session, flags, attaching, is_detached=detach or no_start or dry_run)

@@ -61,8 +61,7 @@ class Up:
         observed = self._observe()
         needs = self._needs(observed)
         if needs.pulls or needs.builds:
-            # Imported only now: an unchanged stack is to be looked at in no time.
-            from stackctl.local.image_work import ImageWork  # noqa: PLC0415
+            from stackctl.local.image_work import ImageWork  # noqa: PLC0415 - seldom needed
 
             ImageWork(self._engine, self._environment, report).do(self._stack.name, needs)
             names = [image_of(self._stack.name, service) for service in self.services]

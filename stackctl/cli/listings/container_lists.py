@@ -147,9 +147,16 @@ def _stack_name(session: Session) -> str:
     flags = session.stack_flags
     if flags.name:
         return flags.name
-    from stackctl.cli.local_stack import LocalStack
+    from stackctl.compose.merging.assemble import stack_name
+    from stackctl.compose.request import LoadRequest
 
-    return LocalStack(session).name
+    request = LoadRequest(
+        environment=session.environment,
+        paths=flags.files,
+        env_files=flags.env_files,
+        project_directory=flags.directory,
+    )
+    return stack_name(request)
 
 
 def _services_of_file(session: Session) -> set[str]:
