@@ -16,6 +16,7 @@ _DEPLOY = "services.*.deploy"
 
 _IN_A_CLUSTER = honoured("used in a cluster; one host has nothing to choose")
 _OF_UPDATES = honoured("used in a cluster")
+_OF_RESTARTS = emulated("the engine restarts by itself, and backs off in its own way")
 _HOOK = "command user privileged working_dir environment"
 _OWN_ADDRESS = refused(
     "the manager chooses the address of every task", "remove it, and use the service's name"
@@ -150,7 +151,11 @@ DEPLOY = (
     ),
     rule(f"{_DEPLOY}.mode", local=emulated("global is one container: one host is all nodes")),
     rule(f"{_DEPLOY}.replicas"),
-    rule(f"{_DEPLOY}.labels", honoured("labels of the service; labels: gives the containers'")),
+    rule(
+        f"{_DEPLOY}.labels",
+        honoured("labels of the service; labels: gives the containers'"),
+        honoured("used in a cluster; one host has containers only, and labels: gives theirs"),
+    ),
     rule(f"{_DEPLOY}.endpoint_mode", local=_IN_A_CLUSTER),
     *rules(f"{_DEPLOY}.resources.limits", "cpus memory pids"),
     rule(
@@ -176,11 +181,17 @@ DEPLOY = (
         HONOURED,
         parts="[].capabilities [].count [].device_ids [].driver [].options",
     ),
-    *rules(f"{_DEPLOY}.restart_policy", "condition max_attempts window"),
+    rule(f"{_DEPLOY}.restart_policy.condition"),
+    rule(
+        f"{_DEPLOY}.restart_policy.max_attempts",
+        HONOURED,
+        honoured("counts with condition: on-failure only, as engines do"),
+    ),
+    rule(f"{_DEPLOY}.restart_policy.window", HONOURED, _OF_RESTARTS),
     rule(
         f"{_DEPLOY}.restart_policy.delay",
         honoured("without it, restarts back off from nothing, where Swarm waits five seconds"),
-        HONOURED,
+        _OF_RESTARTS,
     ),
     *rules(f"{_DEPLOY}.placement", "constraints max_replicas_per_node", local=_IN_A_CLUSTER),
     rule(f"{_DEPLOY}.placement.preferences", local=_IN_A_CLUSTER, parts="[].spread"),
