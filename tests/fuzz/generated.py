@@ -43,7 +43,7 @@ def _value(schema: Any, dice: random.Random, depth: int) -> Any:
         inner = compose_schema()["$defs"][schema["$ref"].removeprefix("#/$defs/")]
         schema = {**inner, **{key: schema[key] for key in schema if key != "$ref"}}
     if schema.get("examples") and dice.random() < EXAMPLE_ODDS:
-        return dice.choice(schema["examples"])
+        return copy.deepcopy(dice.choice(schema["examples"]))  # what is made is changed later
     types = schema.get("type", "string")
     kinds = [types] if isinstance(types, str) else types
     kind = dice.choice([kind for kind in kinds if kind != "null"])
