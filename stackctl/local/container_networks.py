@@ -127,7 +127,7 @@ def _endpoint(
     new = api_version >= API_ALL_NETWORKS
     optional: Body = {
         "IPAMConfig": {key: value for key, value in addresses.items() if value},
-        "Links": _links(document, stack_name, service),
+        "Links": _links(document, stack_name, service, use.key),
         "DriverOpts": options,
         "MacAddress": use.mac_address if new else "",
         "GwPriority": use.gateway_priority if api_version >= API_GATEWAY_PRIORITY else 0,
@@ -137,8 +137,14 @@ def _endpoint(
     return body
 
 
-def _links(document: Document, stack_name: str, service: Service) -> list[str]:
+def _links(document: Document, stack_name: str, service: Service, network: str) -> list[str]:
+    """The links of one network: a link to a service that is not on it would lead nowhere."""
+    there = {
+        other.key for other in document.services if network in {use.key for use in other.networks}
+    }
     inside = [
-        f"{first_container(document, stack_name, link.key)}:{link.alias}" for link in service.links
+        f"{first_container(document, stack_name, link.key)}:{link.alias}"
+        for link in service.links
+        if link.key in there
     ]
     return [*inside, *(f"{link.container}:{link.alias}" for link in service.external_links)]

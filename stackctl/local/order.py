@@ -19,14 +19,10 @@ def in_start_order(document: Document, keys: Iterable[str]) -> tuple[Service, ..
 def in_stop_order(containers: Sequence[Container]) -> list[list[Container]]:
     """Groups of containers that stop together, dependents first, as their labels say."""
     services = dict.fromkeys(it.service for it in containers)
-    edges = {
-        it.service: [
-            name
-            for word in it.labels.get(DEPENDS_ON, "").split(",")
-            if (name := word.split(":")[0])
-        ]
-        for it in containers
-    }
+    edges: dict[str, list[str]] = {key: [] for key in services}
+    for container in containers:
+        words = container.labels.get(DEPENDS_ON, "").split(",")
+        edges[container.service] += filter(None, (word.partition(":")[0] for word in words))
     depth: dict[str, int] = {}
     for key in _sorted(list(services), edges):
         depth[key] = max((depth[it] + 1 for it in edges.get(key, ()) if it in depth), default=0)

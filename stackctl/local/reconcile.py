@@ -142,7 +142,7 @@ class _Planner:
             elif not container.is_alive:
                 to_start.append(container)
             elif self._is_restarted_with_a_dependency(service):
-                self._stop_for_restart(service, container)
+                self._stop_step(service, container, "what it depends on is replaced")
                 to_start.append(container)
         for _ in range(count - len(kept)):
             name, step = self._creation(service, next(free))
@@ -211,15 +211,17 @@ class _Planner:
             needs=(*self._resources.needs(service), *self._parents(service)),
             shows=("Recreate",),
         )
-        stop = Step(
-            f"stop {old.name}",
-            resource,
-            StopContainer(old.name, self._options.stop_timeout_seconds, service.pre_stop),
-            cause,
-            needs=(create.key, *self._stops_of_dependents(service)),
-        )
+        self._steps.append(create)
+        before = [create.key]
+        if old.is_alive:
+            needs = (create.key, *self._stops_of_dependents(service))
+            before.append(self._stop_step(service, old, cause, needs=needs, shows=()))
         remove = Step(
-            f"remove {old.name}", resource, RemoveContainer(old.name), cause, needs=(stop.key,)
+            f"remove {old.name}",
+            resource,
+            RemoveContainer(old.name),
+            cause,
+            needs=tuple(before),
         )
         rename = Step(
             f"rename {container.name}",
@@ -229,15 +231,7 @@ class _Planner:
             needs=(remove.key,),
             shows=("", "Recreated"),
         )
-        self._steps += (
-            [create, stop, remove, rename]
-            if old.is_alive
-            else [
-                create,
-                remove._replace(needs=(create.key,)),
-                rename,
-            ]
-        )
+        self._steps += [remove, rename]
         return container.name, rename.key
 
     def _removal(self, container: Container, cause: str, service: Service | None) -> None:
@@ -284,16 +278,23 @@ class _Planner:
             )
         return tuple(found)
 
-    def _stop_for_restart(self, service: Service, container: Container) -> None:
-        self._stop_step(service, container, "what it depends on is replaced")
-
-    def _stop_step(self, service: Service, container: Container, cause: str) -> str:
+    def _stop_step(
+        self,
+        service: Service,
+        container: Container,
+        cause: str,
+        *,
+        needs: tuple[str, ...] = (),
+        shows: tuple[str, ...] = ("Stopping", "Stopped"),
+    ) -> str:
+        """The key of the one step that stops a container: a network may have asked for it first."""
         key = f"stop {container.name}"
         if all(step.key != key for step in self._steps):
-            timeout = self._options.stop_timeout_seconds
-            action = StopContainer(container.name, timeout, service.pre_stop)
-            shows = ("Stopping", "Stopped")
-            self._steps.append(Step(key, f"Container {container.name}", action, cause, shows=shows))
+            action = StopContainer(
+                container.name, self._options.stop_timeout_seconds, service.pre_stop
+            )
+            resource = f"Container {container.name}"
+            self._steps.append(Step(key, resource, action, cause, needs, shows))
         return key
 
     def _starts(
