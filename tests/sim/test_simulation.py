@@ -1,39 +1,15 @@
-"""A thousand seeds of the simulation, in shards that run in other processes beside the tests.
-
-The first shard that is asked for starts all of them, so that every core is used whatever the order
-of the tests. A seed that fails names the command that replays it.
-"""
-
-import multiprocessing
-import os
-from collections.abc import Iterator
-from concurrent import futures
+"""A thousand seeds of the simulation, in shards; one that fails names the command to replay it."""
 
 import pytest
 
 from tests.sim import run
+from tests.sim.conftest import SEEDS, SHARDS, Shards
 from tests.sim.machinery import Machinery
 from tests.sim.managers import BrokenInvariant
 from tests.sim.world import World
 
-SEEDS = 1000
-SHARDS = 20
 
-Shards = list[futures.Future[list[run.Outcome]]]
-
-
-@pytest.fixture(scope="session")
-def shards() -> Iterator[Shards]:
-    context = multiprocessing.get_context("spawn")  # the tests have threads
-    with futures.ProcessPoolExecutor(os.cpu_count(), context) as pool:
-        yield [
-            pool.submit(run.outcomes_of, range(1 + shard, SEEDS + 1, SHARDS))
-            for shard in range(SHARDS)
-        ]
-        pool.shutdown(cancel_futures=True)
-
-
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("shard", range(SHARDS))
 def test_disturbed_clusters_keep_their_invariants_and_recover(shard: int, shards: Shards) -> None:
     outcomes = shards[shard].result()
