@@ -62,6 +62,13 @@ ENTRIES: Mapping[str, Entry] = {
     "pause": Entry("pause", "Freeze the processes of a stack's containers."),
     "unpause": Entry("unpause", "Let the processes of paused containers go on."),
     "rm": Entry("rm", "Remove stopped containers of a stack."),
+    "build": Entry("build", "Build the images of services that have `build:`."),
+    "pull": Entry("pull", "Let the engine fetch the images of the services."),
+    "push": Entry(
+        "push",
+        "Push the images of services that have both `build:` and `image:` to their registries.",
+    ),
+    "run": Entry("run", "Run a command in a new container of a service, beside those that it has."),
     "exec": Entry("exec", "Run a command in a running container of a service."),
     "attach": Entry(
         "attach",

@@ -60,7 +60,7 @@ def start_detached(engine: Engine, container_id: str, options: ExecOptions) -> N
     try:
         engine.post(f"/exec/{created['Id']}/start", {"Detach": True, "Tty": options.tty})
     except EngineRefusal as refusal:
-        raise _not_started(refusal) from refusal
+        raise not_started(refusal) from refusal
 
 
 def run_attached(
@@ -72,7 +72,7 @@ def run_attached(
     try:
         answer = engine.hijack(f"/exec/{exec_id}/start", body={"Detach": False, "Tty": options.tty})
     except EngineRefusal as refusal:
-        raise _not_started(refusal) from refusal
+        raise not_started(refusal) from refusal
     terminal = stdin if options.tty else None
 
     def resize(size: Size) -> None:
@@ -118,7 +118,7 @@ def environment_words(given: Sequence[str], environment: Mapping[str, str]) -> l
     return found
 
 
-def _not_started(refusal: EngineRefusal) -> ExecFailed:
+def not_started(refusal: EngineRefusal) -> ExecFailed:
     lowered = refusal.message.lower()
     is_missing = "executable file not found" in lowered or "no such file" in lowered
     return ExecFailed(refusal.message, exit_code=NOT_THERE if is_missing else CANNOT_RUN)
