@@ -168,7 +168,10 @@ def dotenv_variables(path: Path, inherited: Variables, log: ProblemLog) -> dict[
 
 def _start(request: LoadRequest, here: Path) -> Path:
     if request.project_directory:
-        return _plain_path(here / request.project_directory)
+        folder = _plain_path(here / request.project_directory)
+        if not folder.is_dir():
+            raise InputError(f"{request.project_directory} is no folder to start from")
+        return folder
     if request.paths and request.paths[0] != read.STDIN:
         return _plain_path(here / request.paths[0]).parent
     return here

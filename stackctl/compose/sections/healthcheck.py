@@ -12,14 +12,16 @@ _SHORTEST_SECONDS = 0.001  # the engine refuses less
 
 
 def read_healthcheck(value: Value) -> Healthcheck:
-    """A health check; `disable: true` switches off the image's, and that of an earlier file."""
+    """A health check; `disable: true` switches off the image's, and that of an earlier file.
+    `test: null` is the image's own again, as Compose clears what an earlier file said.
+    """
     fields = Fields(value)
     test = fields.get("test")
     disable = fields.get("disable")
     start_period = fields.read("start_period", _interval, 0.0)
     start_interval = fields.get("start_interval")
     check = Healthcheck(
-        test=() if test is None else _test(test),
+        test=() if test is None or test.is_null else _test(test),
         interval_seconds=fields.read("interval", _interval, 0.0),
         timeout_seconds=fields.read("timeout", _interval, 0.0),
         retries=fields.read("retries", integer(maximum=RETRIES_MAX), 0),
@@ -31,7 +33,7 @@ def read_healthcheck(value: Value) -> Healthcheck:
         start_interval.problem("has no effect without start_period", "add start_period:")
     if disable is None or not boolean(disable):
         return check
-    if test is not None and check.test != NONE:
+    if test is not None and not test.is_null and check.test != NONE:
         test.note("is not used, because disable is true")
     return Healthcheck(test=NONE)
 

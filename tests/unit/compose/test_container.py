@@ -124,6 +124,7 @@ def test_a_service_without_further_keys_leaves_everything_to_the_image(stack: St
         ("disable: 'true'", Healthcheck(test=("NONE",))),
         ("disable: true, test: [NONE]", Healthcheck(test=("NONE",))),
         ("disable: false, retries: '3'", Healthcheck(retries=3)),
+        ("test: null, interval: 3s", Healthcheck(interval_seconds=3)),
         (
             "interval: 1m, timeout: 10s, retries: 3, start_period: 40s, start_interval: 5s",
             Healthcheck(

@@ -136,6 +136,12 @@ def test_a_project_directory_wins_over_the_folder_of_the_file(files: TreeFolder)
     assert files.assembled("sub/a.yml").base == files.folder / "other"
 
 
+def test_a_project_directory_that_is_no_folder_is_refused(files: TreeFolder) -> None:
+    asks(files, project_directory="nowhere")
+    with pytest.raises(InputError, match="nowhere is no folder to start from"):
+        files.assembled()
+
+
 def test_a_file_is_looked_for_in_the_project_directory(files: TreeFolder) -> None:
     asks(files, project_directory="other")
     files.write_at("other/compose.yml", WEB % "other")
