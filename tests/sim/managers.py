@@ -36,7 +36,7 @@ WATCH_SECONDS = 0.5
 ROUNDS_WITHOUT_PAUSE_MAX = 300  # more within one second means that rounds cause rounds
 COMPARE_EVERY = 20  # entries; comparing costs more than applying
 SNAPSHOT_EVERY = 200
-RELEVANCE_EVERY = 5
+RELEVANCE_EVERY = 10
 
 
 class BrokenInvariant(AssertionError):

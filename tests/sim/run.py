@@ -61,12 +61,12 @@ class Size(NamedTuple):
                 services_share=0.7,
             )
         return cls(
-            nodes=source.choice((2, 3, 3)),
-            faulty_seconds=source.choice((4, 8, 12)),
+            nodes=source.choice((2, 2, 3)),
+            faulty_seconds=source.choice((3, 5, 8)),
             pause_seconds=source.choice((0.3, 0.6, 1.2)),
-            asks_twice=source.random() < 0.3,
+            asks_twice=source.random() < 0.2,
             settles_early=True,
-            services_share=source.choice((0.2, 0.35, 0.5, 0.65)),
+            services_share=source.choice((0.2, 0.3, 0.4, 0.6)),
         )
 
 
