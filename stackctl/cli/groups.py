@@ -69,6 +69,11 @@ ENTRIES: Mapping[str, Entry] = {
         "Push the images of services that have both `build:` and `image:` to their registries.",
     ),
     "run": Entry("run", "Run a command in a new container of a service, beside those that it has."),
+    "watch": Entry(
+        "watch",
+        "Copy, rebuild or restart as `develop.watch` says whenever files change, until "
+        "interrupted.",
+    ),
     "exec": Entry("exec", "Run a command in a running container of a service."),
     "attach": Entry(
         "attach",
