@@ -180,12 +180,16 @@ class _Foreground:
             self._in_background(self._stop_all)
 
     def _interrupt(self) -> None:
+        # A signal may come in the middle of a write: nothing is written here.
         self._interrupts += 1
         if self._interrupts == 1:
-            self._session.terminal.note("Gracefully stopping... press Ctrl+C again to force")
-            self._in_background(self._stop_all)
+            self._in_background(self._stop_gracefully)
         elif self._interrupts == 2:
             self._in_background(self._kill_all)
+
+    def _stop_gracefully(self) -> None:
+        self._session.terminal.note("Gracefully stopping... press Ctrl+C again to force")
+        self._stop_all()
 
     def _stop_all(self) -> None:
         _stop(self._engine, self._stack, self._services)

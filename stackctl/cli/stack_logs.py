@@ -59,7 +59,7 @@ def print_logs(session: Session, flags: LogFlags) -> int:
         for happening in following.happenings():
             _show(session, happening, prefixes)
             if isinstance(happening, ContainerEnded) and not _any_alive(local, flags.services):
-                following.close()
+                following.close_unless_started()
     finally:
         following.close()
     return 0

@@ -23,6 +23,7 @@ from stackctl.local.observing import inspect, list_containers
 
 HELD_BACK_SECONDS = 0.05
 _LAST_LINE_SECONDS = 2.0
+_RESTART_SECONDS = 1.0
 _NEVER = "0001-"
 
 
@@ -61,6 +62,7 @@ class Following:
         self._last_seen: dict[str, str] = {}
         self._lock = threading.Lock()
         self._is_closed = False
+        self._starts = 0
 
     def watch_events(self) -> None:
         """Look for containers that start and end from now on. Raises EngineUnavailable."""
@@ -109,6 +111,20 @@ class Following:
             while due and due[0] <= time.monotonic():
                 heapq.heappop(due)
                 yield heapq.heappop(held)[2]
+
+    def close_unless_started(self) -> None:
+        """Close in a moment, unless a container starts until then (a restart is both)."""
+        with self._lock:
+            count = self._starts
+        timer = threading.Timer(_RESTART_SECONDS, self._close_if, (count,))
+        timer.daemon = True
+        timer.start()
+
+    def _close_if(self, starts: int) -> None:
+        with self._lock:
+            is_over = self._starts == starts
+        if is_over:
+            self.close()
 
     def close(self) -> None:
         """End all threads."""
@@ -170,6 +186,8 @@ class Following:
         name, container_id = marks.get("name", ""), str(actor.get("ID") or event.get("id"))
         moment = _time_text(int(event.get("timeNano") or 0))
         if event.get("Action") == "start":
+            with self._lock:
+                self._starts += 1
             self._queue.put((moment, ContainerStarted(name, service)))
             self._start_reader(container_id, name, self._since_last_run(container_id))
             return

@@ -305,8 +305,12 @@ class _Planner:
             return
         own_needs = {step.key for step in self._steps}
         conditions = self._conditions(service)
+        creations = tuple(step for _, step in made)
         hooks = start_hook_steps(
-            service, [name for name, _ in starting], self._making(service, {}), conditions
+            service,
+            [name for name, _ in starting],
+            self._making(service, {}),
+            (*conditions, *self._resources.needs(service), *creations),
         )
         self._steps.extend(hooks)
         before = (*conditions, *(step.key for step in hooks))
