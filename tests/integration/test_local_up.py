@@ -7,7 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from stackctl.compose.request import LoadRequest
 from stackctl.local import labels
+from stackctl.local.engine.client import Engine
+from stackctl.local.engine.endpoint import parse_endpoint
+from stackctl.local.engine.http import Answer, Request
+from stackctl.local.progress import silent
+from stackctl.local.stack_files import load_stack
+from stackctl.local.up import Up, UpOptions
 from tests.engines import EngineForTests
 from tests.eventually import eventually
 from tests.images import BUSYBOX_IMAGE, BUSYBOX_NEXT_IMAGE
@@ -377,3 +384,30 @@ def test_following_goes_on_after_a_restart(shop: LocalCommandLine) -> None:
             "two 2\n",
             "two 3\n",
         ]
+
+
+class CountedEngine(Engine):
+    """Keeps the methods and paths of all calls."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(parse_endpoint(url))
+        self.calls: list[str] = []
+
+    def open(self, request: Request) -> Answer:
+        self.calls.append(f"{request.method} {request.target.partition('?')[0]}")
+        return super().open(request)
+
+
+def test_a_second_up_of_twenty_services_only_asks(
+    shop: LocalCommandLine, engine: EngineForTests
+) -> None:
+    services = "\n".join(f"  s{number}: {SLEEPER}" for number in range(20))
+    shop.write(f"services:\n{services}\n")
+    shop.succeeds("up", "-d")
+    counted = CountedEngine(engine.url)
+    file = str(shop.folder / "compose.yaml")
+    stack = load_stack(LoadRequest(environment={}, paths=(file,), stack_name=shop.name))
+    done = Up(counted, stack, UpOptions(), {}).carry_out(silent)
+    assert done.plan.steps == ()
+    assert all(call.startswith("GET ") for call in counted.calls)
+    assert len(counted.calls) <= 5
