@@ -49,8 +49,11 @@ class LocalStack:
     def read(self, named: Sequence[str] = ()) -> stack_files.Stack:
         """What the files say, with the services that are named. Raises ComposeProblems."""
         stack = stack_files.load_stack(self.request, named=named)
+        off = {("services", key) for key in stack.switched_off}
         for note in stack.notes:
-            self._session.terminal.note(f"note: {note}")
+            # Profiles are switched off on purpose, and these commands are typed all day.
+            if note.place.path not in off:
+                self._session.terminal.note(f"note: {note}")
         return stack
 
     def containers(self) -> tuple[Container, ...]:

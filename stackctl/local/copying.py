@@ -24,7 +24,7 @@ from stackctl.local.building.context_tar import (
 )
 from stackctl.local.building.ignore_patterns import IgnorePatterns
 from stackctl.local.engine.client import Engine, with_query
-from stackctl.local.engine.http import Request
+from stackctl.local.engine.http import Request, send
 from stackctl.local.failures import EngineRefusal
 
 _GO_FOLDER = 1 << 31
@@ -50,13 +50,13 @@ def find_in_container(engine: Engine, container_id: str, path: str) -> Found | N
     """What a path of a container is, links followed; None when nothing is there."""
     for _ in range(_LINKS_MAX):
         target = with_query(f"/containers/{container_id}/archive", {"path": path})
-        try:
-            with engine.open(Request("HEAD", target)) as answer:
-                described = answer.headers.get("x-docker-container-path-stat", "")
-        except EngineRefusal as refusal:
-            if refusal.is_not_found:
+        # Not `open`: a refusal of HEAD has no body in which the engine could say why.
+        with send(engine.endpoint, Request("HEAD", target)) as answer:
+            if answer.status == 404:
                 return None
-            raise
+            if answer.status >= 400:
+                raise EngineRefusal(f"the engine cannot look at {path}", status=answer.status)
+            described = answer.headers.get("x-docker-container-path-stat", "")
         found = json.loads(base64.b64decode(described))
         if not found["mode"] & _GO_LINK:
             return Found(path, bool(found["mode"] & _GO_FOLDER))

@@ -12,6 +12,8 @@ from stackctl.local.credentials import Credentials
 from stackctl.local.engine.client import Engine
 from stackctl.local.failures import EngineRefusal, StepFailed
 
+_REFUSALS = ("denied", "unauthorized", "authentication required", "no basic auth credentials")
+
 
 class TransferStep(NamedTuple):
     """What became of one layer; bytes are 0 where they are not known."""
@@ -111,7 +113,7 @@ def json_messages(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
 def transfer_failure(failure: str, words: str) -> StepFailed | Denied:
     """The engine's words as an error that says what to do."""
     lowered = words.lower()
-    if any(mark in lowered for mark in ("denied", "unauthorized", "authentication required")):
+    if any(mark in lowered for mark in _REFUSALS):
         return Denied(f"{failure}: {words}", hint="docker login REGISTRY, or look at the name")
     if "connection refused" in lowered or "no such host" in lowered:
         return StepFailed(f"{failure}: {words}", hint="is the registry up, and its name right?")
