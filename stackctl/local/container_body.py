@@ -171,7 +171,6 @@ def _passed_on(service: Service, making: Making) -> Body:
             for key in ("ipc", "pid", "uts", "cgroup")
         },
     )
-    windows = service.windows
     optional: Body = {
         "Dns": list(container.dns),
         "DnsSearch": list(container.dns_search),
@@ -191,9 +190,6 @@ def _passed_on(service: Service, making: Making) -> Body:
         "Privileged": container.privileged,
         "LogConfig": engine_body.log_config(container.log_driver),
         "VolumesFrom": _volumes_from(service, document, stack_name),
-        "Isolation": windows.isolation if windows else "",
-        "CpuCount": windows.cpu_count if windows else 0,
-        "CpuPercent": windows.cpu_percent if windows else 0,
     }
     body = {key: value for key, value in optional.items() if value}
     if container.init is not None:

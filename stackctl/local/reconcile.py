@@ -139,6 +139,8 @@ class _Planner:
             if cause := causes[container.name]:
                 self._replaced.add(service.key)
                 made.append(self._replacement(service, container, cause))
+            elif (right_name := self._right_name(service, container)) != container.name:
+                made.append((right_name, self._rename_step(container, right_name, surplus)))
             elif not container.is_alive:
                 to_start.append(container)
             elif self._is_restarted_with_a_dependency(service):
@@ -233,6 +235,25 @@ class _Planner:
         )
         self._steps += [remove, rename]
         return container.name, rename.key
+
+    def _right_name(self, service: Service, container: Container) -> str:
+        """The container's name without what it had in front while it replaced another."""
+        name = names.container_name(self._stack_name, service, container.number)
+        is_left_over = container.name.partition("_")[2] == name
+        return name if is_left_over else container.name
+
+    def _rename_step(self, container: Container, name: str, removed: list[Container]) -> str:
+        """An earlier plan was interrupted before its last step."""
+        step = Step(
+            f"rename {name}",
+            f"Container {name}",
+            RenameContainer(container.name, name),
+            "it replaced another one, and has not got its name yet",
+            needs=tuple(f"remove {it.name}" for it in removed if it.name == name),
+            shows=("", "Renamed"),
+        )
+        self._steps.append(step)
+        return step.key
 
     def _removal(self, container: Container, cause: str, service: Service | None) -> None:
         resource = f"Container {container.name}"

@@ -211,3 +211,18 @@ def test_a_chosen_service_brings_its_dependencies_unless_told_otherwise(two: Doc
     alone = plan(two, NOTHING, PlanOptions(services=("web",), with_dependencies=False))
     assert {"create shop-db-1", "create shop-web-1"} <= {step.key for step in both.steps}
     assert "create shop-db-1" not in {step.key for step in alone.steps}
+
+
+def test_a_plan_that_was_interrupted_is_brought_to_its_end(two: Document) -> None:
+    observed = up_and_running(two)
+    old = next(it for it in observed.containers if it.name == "shop-web-1")
+    new = old._replace(id="f" * 64, name="0123456789ab_shop-web-1", state="created")
+    outdated = old._replace(labels={})
+    others = tuple(it for it in observed.containers if it is not old)
+    made = plan(two, observed._replace(containers=(outdated, new, *others)))
+    assert plan_text(made) == (
+        "stop shop-web-1\n"
+        "remove shop-web-1 < stop shop-web-1\n"
+        "rename shop-web-1 < remove shop-web-1\n"
+        "start shop-web-1 < rename shop-web-1"
+    )
