@@ -39,8 +39,8 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
         os.cpu_count(), context, initializer=os.nice, initargs=(NICENESS,)
     ) as pool:
         session.config.stash[_RUNNING] = [
-            pool.submit(run.outcomes_of, range(1 + shard, SEEDS + 1, SHARDS))
-            for shard in range(SHARDS)
+            pool.submit(run.outcomes_of, range(first, first + SEEDS // SHARDS))
+            for first in range(1, SEEDS + 1, SEEDS // SHARDS)
         ]
         try:
             return (yield)
