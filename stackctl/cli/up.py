@@ -68,6 +68,9 @@ def up(
         stop_timeout_seconds=timeout,
     )
     images = up_flags.image_flags(pull, builds=build, never_builds=no_build)
+    shown = local_options.prefix_style(
+        session, hides=no_log_prefix, has_time=timestamps, is_plain=no_color
+    )
     flags = bringing_up.UpFlags(
         services=plan.services,
         options=UpOptions(plan, images, parallel or AT_ONCE_MAX),
@@ -83,8 +86,6 @@ def up(
         aborts_on_exit=abort_on_container_exit,
         aborts_on_failure=abort_on_container_failure,
         exit_code_from=exit_code_from,
-        style=local_options.prefix_style(
-            session, hides=no_log_prefix, has_time=timestamps, is_plain=no_color
-        ),
+        style=shown,
     )
     return foreground.run_up(session, flags, attaching, is_detached=detach or no_start or dry_run)
