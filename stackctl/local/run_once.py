@@ -123,9 +123,10 @@ class Run:
     def start_attached(self, name: str, options: AttachOptions) -> int | None:
         """Start the container on these streams; its exit code, None if the user left it running."""
         answer = open_attachment(self._engine, name, has_input=options.stdin is not None)
-        self.start(name)
-        if follow_attachment(self._engine, name, answer, options):
-            return None
+        with answer:
+            self.start(name)
+            if follow_attachment(self._engine, name, answer, options):
+                return None
         return wait_for_end(self._engine, name)
 
     def remove(self, name: str) -> None:
