@@ -8,6 +8,7 @@ import typer
 from stackctl.cli import container_options as shared
 from stackctl.cli import local_options, options
 from stackctl.cli.render.step_progress import ProgressMode, StepProgress
+from stackctl.cli.session import Session
 from stackctl.compose.grammar.shell_words import split_words
 from stackctl.errors import InputError
 from stackctl.local.attaching import AttachOptions
@@ -122,22 +123,26 @@ def run(
     local = shared.local_stack_of(context)
     before = RunOptions(ImageFlags(pull, builds=build), not no_deps, remove_orphans)
     once = Run(local.engine, local.read(named=[service]), service, before, session.environment)
-    mode = ProgressMode.QUIET if quiet else ProgressMode.AUTO
+    return _run(session, once, wanted, is_quiet=quiet)
+
+
+def _run(session: Session, once: Run, wanted: OneOffOptions, *, is_quiet: bool) -> int:
+    mode = ProgressMode.QUIET if is_quiet else ProgressMode.AUTO
     with StepProgress(session.terminal, mode, title="run") as progress:
         made = once.prepare(wanted, progress.report)
-    if detach:
+    if wanted.is_detached:
         once.start(made)
         session.terminal.write(f"{made}\n")
         return 0
     attached = AttachOptions(
         tty=wanted.tty,
         show=session.terminal.pass_on,
-        stdin=shared.stdin_descriptor() if interactive else None,
+        stdin=shared.stdin_descriptor() if wanted.is_interactive else None,
         keys=parse_detach_keys(USUAL if wanted.tty else ""),
         forwards_signals=not wanted.tty,
     )
     with contextlib.ExitStack() as ends:
-        if remove:
+        if wanted.is_removed:
             ends.callback(once.remove, made)
         code = once.start_attached(made, attached)
         if code is None:

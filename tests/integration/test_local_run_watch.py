@@ -188,6 +188,15 @@ def test_a_run_that_cannot_start_is_removed_and_has_a_shells_code(once: Stack) -
     assert once.run("run", "-v", "data:relative", "--no-deps", "web").code == 2
 
 
+def test_waiting_can_end_the_whole_stack(once: Stack) -> None:
+    assert once.run("up", "-d").code == 0
+    assert once.run("run", "-d", "-q", "--name", "once-long", "web", "sleep", "1000").code == 0
+    once.engine.post("/containers/once-db-1/kill")
+    done = once.run("wait", "--down-project", "db")
+    assert (done.code, done.out) == (137, "137\n")
+    assert "once-db-1" not in once.containers()
+
+
 def test_signals_reach_the_container_of_a_run(once: Stack) -> None:
     script = "trap 'echo got it; exit 7' TERM; echo ready; while :; do sleep 0.1; done"
     with subprocess.Popen(
