@@ -60,7 +60,7 @@ Parallel = Annotated[
 ]
 
 
-def prefix_style(session: Session, *, hides: bool, has_time: bool, is_plain: bool) -> PrefixStyle:
+def prefix_style(session: Session, hides: bool, has_time: bool, is_plain: bool) -> PrefixStyle:
     """How lines of containers are shown."""
     colour = session.terminal.has_output_colour and not is_plain
     return PrefixStyle(has_prefix=not hides, has_time=has_time, has_colour=colour)

@@ -52,8 +52,6 @@ def logs(
     from stackctl.cli import stack_logs
 
     session = options.session_of(context)
-    style = local_options.prefix_style(
-        session, hides=no_log_prefix, has_time=timestamps, is_plain=no_color
-    )
+    style = local_options.prefix_style(session, no_log_prefix, timestamps, no_color)
     flags = stack_logs.LogFlags(tuple(services or ()), follow, tail, since, until, index, style)
     return stack_logs.print_logs(session, flags)

@@ -53,14 +53,13 @@ def up(
     from stackctl.cli import bringing_up, foreground
 
     session = options.session_of(context)
-    up_flags.refuse_both({"--renew-anon-volumes": renew_anon_volumes, "--no-recreate": no_recreate})
+    replaces = {"-V": renew_anon_volumes, "--always-recreate-deps": always_recreate_deps}
+    up_flags.refuse_with(replaces, {"--no-recreate": no_recreate})
     plan = PlanOptions(
         services=tuple(services or ()),
         with_dependencies=not no_deps,
         recreate=up_flags.recreation(force=force_recreate, never=no_recreate),
-        recreate_dependencies=up_flags.recreation(
-            force=always_recreate_deps, never=no_recreate, flag="--always-recreate-deps"
-        ),
+        recreate_dependencies=up_flags.recreation(force=always_recreate_deps, never=no_recreate),
         renews_volumes=renew_anon_volumes,
         removes_orphans=remove_orphans,
         starts=not no_start,
@@ -68,9 +67,7 @@ def up(
         stop_timeout_seconds=timeout,
     )
     images = up_flags.image_flags(pull, builds=build, never_builds=no_build)
-    shown = local_options.prefix_style(
-        session, hides=no_log_prefix, has_time=timestamps, is_plain=no_color
-    )
+    shown = local_options.prefix_style(session, no_log_prefix, timestamps, no_color)
     flags = bringing_up.UpFlags(
         services=plan.services,
         options=UpOptions(plan, images, parallel or AT_ONCE_MAX),

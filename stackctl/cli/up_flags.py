@@ -82,10 +82,10 @@ ExitCodeFrom = Annotated[
 Timestamps = Annotated[bool, typer.Option("--timestamps", help="Show when each line was written.")]
 
 
-def recreation(*, force: bool, never: bool, flag: str = "--force-recreate") -> Recreate:
+def recreation(*, force: bool, never: bool) -> Recreate:
     """The two flags as one word. Raises InputError when both are given."""
     if force and never:
-        raise InputError(f"{flag} and --no-recreate exclude each other")
+        raise InputError("--force-recreate and --no-recreate exclude each other")
     if force:
         return Recreate.ALWAYS
     return Recreate.NEVER if never else Recreate.CHANGED
@@ -102,6 +102,12 @@ def refuse_both(flags: Mapping[str, object]) -> None:
     given = [flag for flag, value in flags.items() if value]
     if len(given) > 1:
         raise InputError(f"{' and '.join(given)} exclude each other")
+
+
+def refuse_with(flags: Mapping[str, object], other: Mapping[str, object]) -> None:
+    """Raises InputError when one of the flags is given with one of the others."""
+    for flag, value in flags.items():
+        refuse_both({flag: value, **other})
 
 
 def refuse_detached(flags: Mapping[str, object], *, detach: bool, wait: bool) -> None:
