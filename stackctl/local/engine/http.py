@@ -53,6 +53,8 @@ class Answer:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+        # The descriptor lives as long as the stream. `close` leaves it to whoever reads from it.
+        self._stream.close()
 
     def close(self) -> None:
         """End the connection, from any thread; whoever reads sees the end."""
