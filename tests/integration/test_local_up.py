@@ -2,6 +2,7 @@
 
 import json
 import signal
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -411,3 +412,31 @@ def test_a_second_up_of_twenty_services_only_asks(
     assert done.plan.steps == ()
     assert all(call.startswith("GET ") for call in counted.calls)
     assert len(counted.calls) <= 5
+
+
+def test_services_find_each_other_by_name_and_a_port_answers(
+    shop: LocalCommandLine, engine: EngineForTests
+) -> None:
+    shop.write("from the folder", file="www/index.html")
+    shop.write(f"""
+services:
+  lb:
+    image: {BUSYBOX_IMAGE}
+    command: [httpd, -f, -p, "80", -h, /www]
+    stop_grace_period: 0s
+    ports: ["7780:80"]
+    volumes: ["./www:/www:ro"]
+    depends_on: [web]
+  web:
+    image: {BUSYBOX_IMAGE}
+    command: [httpd, -f, -p, "80", -h, /etc]
+    stop_grace_period: 0s
+    links: ["db:database"]
+  db: {SLEEPER}
+""")
+    shop.succeeds("up", "-d")
+    with urllib.request.urlopen(f"http://{engine.address}:7780/", timeout=5) as answer:
+        assert answer.read() == b"from the folder"
+    asked = shop.succeeds("exec", "-T", "lb", "wget", "-q", "-O", "-", "http://web/hostname")
+    assert asked.out.strip() == shop.containers()["web-1"].id[:12]
+    assert shop.succeeds("exec", "-T", "web", "nslookup", "database").code == 0
