@@ -14,10 +14,11 @@ def deployed(
 ) -> tuple[list[api.ContentView], list[api.Change]]:
     """What there is after a deploy, and what changed."""
     changes = []
-    for kind, each in (
+    contents: list[tuple[str, specs.ConfigSpec | specs.SecretSpec]] = [
         *(("config", config) for config in spec.configs),
         *(("secret", secret) for secret in spec.secrets),
-    ):
+    ]
+    for kind, each in contents:
         digest = hashlib.sha256(f"{kind} {each.name} ".encode() + each.content).hexdigest()
         former = [item for item in held if (item.kind, item.name) == (kind, each.name)]
         if any(item.is_current and item.digest == digest[:12] for item in former):

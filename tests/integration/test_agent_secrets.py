@@ -4,6 +4,7 @@ import signal
 import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,12 +33,12 @@ async def scene(engine: EngineForTests, tmp_path: Path) -> AsyncIterator[Scene]:
         yield made
 
 
-def using(task_id: str, script: str, **fields: object) -> TaskAssignment:
+def using(task_id: str, script: str, **fields: Any) -> TaskAssignment:
     """A task that mounts the secret."""
     container = {"secrets": (KEY,)}
     return task(
         task_id, "sh", "-c", script, container=container, secret_ids={"key": "s1"}, **fields
-    )  # type: ignore[arg-type]  # whatever a task has
+    )
 
 
 def on_node(scene: Scene, *words: str) -> str:
