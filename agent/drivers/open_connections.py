@@ -12,7 +12,7 @@ from pathlib import Path
 
 WAIT_SECONDS_MAX = 1.0
 LOOK_SECONDS = 0.01
-QUIET_LOOKS = 3  # in a row: a connection on its way through the kernel is in no table
+QUIET_LOOKS = 10  # in a row: a connection on its way through the kernel is in no table
 _ESTABLISHED, _SYN_RECEIVED, _LISTEN = "01", "03", "0A"
 
 _log = logging.getLogger(__name__)

@@ -24,10 +24,13 @@ from stackctl.client.convergence import (
 from stackctl.client.failures import NoSuchName
 from stackctl.client.progress import COMPLETE
 from stackctl.client.service_watch import Failure
-from stackctl.client.views import TaskView
+from stackctl.client.views import LogLine, TaskView
 from stackctl.errors import ClusterUnavailable, NotConverged, StackctlError
 
 LOG_LINES = 10
+# A node may know of a task's end before its engine has written the last lines.
+LOG_ATTEMPTS = 3
+LOG_RETRY_SECONDS = 0.3
 
 _RETRY_PERIOD_SECONDS = 0.5
 _UNAVAILABLE_SECONDS_MAX = 30.0
@@ -214,13 +217,20 @@ def _explain(session: Session, failure: Failure) -> None:
     task = failure.task
     if task is None or task["state"] == "rejected":
         return
+    said: list[LogLine] = []
     try:
-        lines = list(session.client.logs(task["service_id"], tail=LOG_LINES, task_id=task["id"]))
+        for attempt in range(LOG_ATTEMPTS):
+            if attempt:
+                time.sleep(LOG_RETRY_SECONDS)
+            lines = session.client.logs(task["service_id"], tail=LOG_LINES, task_id=task["id"])
+            said = [line for line in lines if not line["error"]]
+            if said:
+                break
     except StackctlError as error:
         session.terminal.note(f"The logs of {task['name']} cannot be read: {error.message}")
         return
     # Nodes and streams answer as they please; what was written last belongs last.
-    said = sorted((line for line in lines if not line["error"]), key=lambda line: line["at"])
+    said.sort(key=lambda line: line["at"])
     if said:
         session.terminal.note(f"The last lines of {task['name']} on {task['node']}:")
     for line in said:

@@ -47,7 +47,7 @@ def test_a_constraint_that_nobody_meets_leaves_the_task_pending_with_counts(
     path = write(
         tmp_path,
         f"services:\n  lost:\n    {SLEEPER}\n    deploy:\n      placement:\n"
-        "        constraints: [node.labels.disk == ssd]\n",
+        "        constraints: [node.labels.nobody == has]\n",
     )
     lab.run("deploy", "--detach", "-c", path, "picky")
     shown = lab.run("service", "ps", "--no-trunc", "picky_lost")
