@@ -64,4 +64,5 @@ async def _run(load: Load) -> None:
 if __name__ == "__main__":
     done = Load(sys.argv[3:], Path(sys.argv[1]), Path(sys.argv[2]))
     asyncio.run(_run(done))
-    print(json.dumps({"sent": done.sent, "failures": done.failures[:5]}))  # noqa: T201  # its result
+    result = {"sent": done.sent, "failed": len(done.failures), "failures": done.failures[:5]}
+    print(json.dumps(result))  # noqa: T201  # its result
