@@ -16,7 +16,14 @@ from pathlib import Path
 
 from agent.clock import Clock
 from agent.core.generic_resources import Offer
-from agent.drivers import dns_server, identity_files, node_routes, open_connections, spare_memory
+from agent.drivers import (
+    dns_server,
+    identity_files,
+    node_routes,
+    open_connections,
+    spare_memory,
+    stand_in,
+)
 from agent.drivers.config_files import ConfigFiles
 from agent.drivers.disk import AgentFolder
 from agent.drivers.docker_engine import DockerEngine
@@ -56,6 +63,7 @@ def run(settings: Settings) -> None:
     """Be this node's agent until SIGTERM or SIGINT. Raises StackctlError when that cannot be."""
     identity = find_identity(settings)
     engine = await_engine(settings.engine_url)
+    stand_in.dismiss_others(_folder_of(settings, identity))
     network = NodeNetwork(
         cluster_id=identity.cluster_id,
         node_id=identity.node_id,

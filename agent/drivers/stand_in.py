@@ -84,6 +84,22 @@ class StandIn:
             return None
 
 
+def dismiss_others(folder: Path) -> None:
+    """Send away stand-ins of this node's former identities, whose folders lie beside this one: a
+    node that was set up anew after its agent had been killed still has one answering.
+    """
+    for lock_file in folder.parent.glob(f"*/{LOCK_FILE}"):
+        if lock_file.parent == folder:
+            continue
+        lock = _open_lock(lock_file.parent)
+        try:
+            _take_over(lock)
+        except TemporaryFailure as failure:
+            _log.warning("a stand-in of a former identity stays: %s", failure.reason)
+        finally:
+            os.close(lock)
+
+
 def hold_lock(folder: Path) -> int | None:
     """The stand-in's side: the lock, which says who it is; None when an agent is there already.
 

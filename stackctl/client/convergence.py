@@ -143,8 +143,8 @@ class Convergence:
 
     def _with_culprit(self, failure: Failure) -> Failure:
         """The failure with the task of another service that it is about, for its logs."""
-        ends = (watch.last_bad_end for watch in self._watches)
-        named = [end for end in ends if end is not None and end["name"] in failure.reason]
+        ends = (end for watch in self._watches for end in watch.bad_ends)
+        named = [end for end in ends if end["name"] in failure.reason]
         return failure._replace(task=named[0]) if named else failure
 
     def _overdue(self, now: float) -> Failure | None:

@@ -111,10 +111,10 @@ class ServiceWatch:
         return self._service is not None and self._service["is_blocked"]
 
     @property
-    def last_bad_end(self) -> TaskView | None:
-        """The task of it that failed or was rejected last, in the current revision."""
+    def bad_ends(self) -> list[TaskView]:
+        """Its tasks that failed or were rejected, in the current revision, the last one first."""
         ends = [task for ends in self._bad_ends().values() for task in ends]
-        return max(ends, key=lambda task: task["state_at"], default=None)
+        return sorted(ends, key=lambda task: task["state_at"], reverse=True)
 
     def wake_times(self) -> Iterator[float]:
         """When time alone may change the judgement."""

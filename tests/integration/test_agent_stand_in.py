@@ -15,7 +15,7 @@ import dns.rcode
 import pytest
 
 from agent.drivers.disk import AgentFolder
-from agent.drivers.stand_in import StandIn, hold_lock
+from agent.drivers.stand_in import StandIn, dismiss_others, hold_lock
 from stackctl.errors import TemporaryFailure
 from tests import overlay_assignments as given_
 from tests.eventually import eventually
@@ -134,3 +134,30 @@ def test_a_living_agent_is_never_asked_to_leave(
     with pytest.raises(TemporaryFailure, match="another agent"):
         StandIn(folder, port=port).relieve()
     assert agent.poll() is None
+
+
+def test_a_stand_in_of_a_former_identity_leaves_when_the_node_was_set_up_anew(
+    tmp_path: Path,
+) -> None:
+    former, present = tmp_path / "former", tmp_path / "present"
+    former.mkdir()
+    present.mkdir()
+    holder = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import signal, sys; from pathlib import Path; from agent.drivers import stand_in\n"
+            "stand_in.hold_lock(Path(sys.argv[1])); print('holds', flush=True); signal.pause()",
+            str(former),
+        ],
+        stdout=subprocess.PIPE,
+        cwd=ROOT,
+    )
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"holds\n"
+        dismiss_others(present)
+        assert holder.wait(timeout=5) == -signal.SIGTERM
+    finally:
+        holder.kill()
+        holder.communicate()
