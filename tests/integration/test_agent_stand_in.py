@@ -146,8 +146,10 @@ def test_a_stand_in_of_a_former_identity_leaves_when_the_node_was_set_up_anew(
         [
             sys.executable,
             "-c",
-            "import signal, sys; from pathlib import Path; from agent.drivers import stand_in\n"
-            "stand_in.hold_lock(Path(sys.argv[1])); print('holds', flush=True); signal.pause()",
+            (
+                "import signal, sys; from pathlib import Path; from agent.drivers import stand_in\n"
+                "stand_in.hold_lock(Path(sys.argv[1])); print('holds', flush=True); signal.pause()"
+            ),
             str(former),
         ],
         stdout=subprocess.PIPE,
