@@ -82,6 +82,19 @@ def follow(
     return after, left != withdrawn or not withdrawn <= before.withdrawn
 
 
+def while_changing(before: Offers, current: frozenset[Offer]) -> Offers:
+    """The offers to judge by from before the rules change until they have changed: what was and
+    what comes. Whoever looks meanwhile must not take a connection to a backend that has just
+    joined for one to a backend that has gone, and cut it.
+    """
+    targets = {target for target, _backend in current}
+    return Offers(
+        current=before.current | current,
+        withdrawn=before.withdrawn - current,
+        targets=before.targets | targets,
+    )
+
+
 def stale_vips(
     connections: Iterable[Connection], offers: Offers, *, alive: Collection[str]
 ) -> tuple[Connection, ...]:

@@ -1,9 +1,10 @@
 """The published ports of the node: our table in the node's own namespace, and what it implies."""
 
+from collections.abc import Iterable
 from contextlib import ExitStack
 
 from agent.core import nft_rules, stale_connections
-from agent.core.stale_connections import Offers
+from agent.core.stale_connections import Connection, Offers
 from agent.drivers import conntrack, netns, nft
 from agent.drivers.sweeper import Sweeper
 from stackctl.model.assignment import AssignmentSet
@@ -17,25 +18,38 @@ class IngressRules:
         self._text = ""
         self._generation = -1
         self._offers: Offers | None = None
+        # What a look through the connections judges by: it runs beside changes of the rules, and
+        # takes long enough for backends to join and leave meanwhile.
+        self._view: tuple[Offers, frozenset[str]] = (Offers(), frozenset())
 
     def apply(self, assignment: AssignmentSet, alive: frozenset[str]) -> None:
         """The table is that of the assignment, and soon no published connection leads to a backend
         that is gone; `alive` are the addresses that can still answer."""
         text = nft_rules.render_ingress(assignment)
-        netns.run_on_own_thread(lambda stack: self._apply_text(text, stack))
         current = stale_connections.ingress_offers(assignment)
+        known, known_alive = self._view
+        self._view = stale_connections.while_changing(known, current), known_alive | alive
+        netns.run_on_own_thread(lambda stack: self._apply_text(text, stack))
         offers, is_due = stale_connections.follow(self._offers, current, alive=alive)
         self._offers = offers
+        self._view = offers, alive
         if is_due:
-            self._sweeper.request(
-                "ingress",
-                lambda: netns.run_on_own_thread(lambda stack: _sweep(offers, alive, stack)),
-            )
+            self._sweeper.request("ingress", lambda: netns.run_on_own_thread(self._sweep))
 
     def remove(self) -> None:
         """No table of ours is left."""
         nft.apply(nft_rules.render_removal())
         self._text = ""
+
+    def _sweep(self, stack: ExitStack) -> None:
+        conntrack.forget_stale(self._stale, stack, mark=nft_rules.INGRESS_MARK)
+
+    def _stale(self, found: Iterable[Connection]) -> tuple[Connection, ...]:
+        """By what is offered now, after the connections were read: no rule had chosen a backend
+        that is not in there.
+        """
+        offers, alive = self._view
+        return stale_connections.stale_ingress(found, offers, alive=alive)
 
     def _apply_text(self, text: str, stack: ExitStack) -> None:
         # The engine's own changes count here, too: then the text is applied again, for a
@@ -43,11 +57,3 @@ class IngressRules:
         if text != self._text or self._generation != nft.generation_here(stack):
             self._generation = nft.apply_here(text, stack)
             self._text = text
-
-
-def _sweep(offers: Offers, alive: frozenset[str], stack: ExitStack) -> None:
-    conntrack.forget_stale(
-        lambda found: stale_connections.stale_ingress(found, offers, alive=alive),
-        stack,
-        mark=nft_rules.INGRESS_MARK,
-    )

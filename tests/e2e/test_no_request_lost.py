@@ -1,9 +1,4 @@
-"""Under constant load hardly a request fails: over updates in either order, and over a drain.
-
-What is left are connections that reach a server in the moment in which it closes its listening
-socket: a few in 20,000 on a machine whose two cores carry servers, mesh and load together. Without
-the handover before a stop it would be hundreds.
-"""
+"""Under constant load no request fails: over updates in either order, and over a drain."""
 
 import json
 import subprocess
@@ -21,7 +16,6 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
 LOAD = Path(__file__).with_name("load.py")
 REQUESTS = 20_000
-LOST_MAX = 10
 PORT = 8088
 STACK = """
 services:
@@ -70,7 +64,7 @@ def page(lab: LabCluster, tmp_path: Path) -> Iterator[LabCluster]:
 
 @contextmanager
 def load(lab: LabCluster, folder: Path, nodes: list[str]) -> Iterator[Load]:
-    """Load from inside worker1 on the port of these nodes; hardly a request of it may fail."""
+    """Load from inside worker1 on the port of these nodes; no request of it may fail."""
     stop_file, count_file = folder / "stop", folder / "count"
     addresses = [f"{lab.address(node)}:{PORT}" for node in nodes]
     words = ["lab", "exec", "worker1", "--", sys.executable, str(LOAD)]
@@ -91,7 +85,7 @@ def load(lab: LabCluster, folder: Path, nodes: list[str]) -> Iterator[Load]:
             process.kill()
             process.communicate(timeout=10)
     result = json.loads(printed)
-    assert result["failed"] <= LOST_MAX, result
+    assert result["failed"] == 0, result
     assert result["sent"] >= running.sent
 
 
@@ -105,7 +99,7 @@ def repeat_until_sent(running: Load, act: Callable[[], object]) -> None:
 
 
 @pytest.mark.parametrize("order", ["stop-first", "start-first"])
-def test_an_update_loses_hardly_a_request(page: LabCluster, tmp_path: Path, order: str) -> None:
+def test_an_update_loses_no_request(page: LabCluster, tmp_path: Path, order: str) -> None:
     page.run("service", "update", "--update-order", order, "load_page")
     with load(page, tmp_path, ["manager1", "worker1", "worker2"]) as running:
         repeat_until_sent(running, lambda: page.run("service", "update", "--force", "load_page"))
@@ -121,7 +115,7 @@ def test_one_replica_that_starts_first_is_updated_without_an_outage(
     assert running.sent > 0
 
 
-def test_a_drain_loses_hardly_a_request(page: LabCluster, tmp_path: Path) -> None:
+def test_a_drain_loses_no_request(page: LabCluster, tmp_path: Path) -> None:
     def drain_and_return() -> None:
         page.run("node", "update", "--availability", "drain", "worker2")
         eventually(

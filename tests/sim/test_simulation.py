@@ -1,5 +1,7 @@
 """A thousand seeds of the simulation, in shards; one that fails names the command to replay it."""
 
+import logging
+
 import pytest
 
 from tests.sim import run
@@ -34,6 +36,13 @@ def test_a_failing_seed_names_the_command_that_replays_it() -> None:
 def test_one_seed_is_replayed_by_itself(capsys: pytest.CaptureFixture[str]) -> None:
     assert run.main(["3"]) == 0
     assert capsys.readouterr().out.startswith("seed 3: ")
+
+
+def test_a_replay_leaves_the_log_of_agents_as_it_was() -> None:
+    level = logging.getLogger("agent").level
+    run.main(["3"])
+    run.outcome_of(3)
+    assert logging.getLogger("agent").level == level
 
 
 def test_a_seed_gives_the_same_run_again(caplog: pytest.LogCaptureFixture) -> None:

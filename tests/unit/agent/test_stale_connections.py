@@ -123,3 +123,28 @@ def test_no_connection_becomes_stale_without_looking_being_due(
         is_stale = bool(stale_connections.stale_vips([found], followed, alive=alive))
         assert not (is_open and is_stale) or is_due
         is_open = (is_open and not is_stale) or pair in current
+
+
+def test_a_backend_that_joins_while_a_look_is_under_way_is_not_taken_for_stale() -> None:
+    """A look judged by what was offered when it was asked for, and reset connections to backends
+    that had joined since."""
+    joining = given_.backend(2, "10.77.1.13")
+    rules = stale_connections.ingress_offers(
+        given_.assignment(ingress=(given_.ingress(8080, [BACKEND, joining]),))
+    )
+    view = stale_connections.while_changing(OF_PORTS, rules)
+    alive = ALIVE | {joining.address}
+    established = connection(joining.address, answered=True)
+    assert stale_connections.stale_ingress([established], OF_PORTS, alive=ALIVE)
+    assert not stale_connections.stale_ingress([established], view, alive=alive)
+
+
+@given(OFFERS, OFFERS)
+def test_while_rules_change_nothing_offered_before_or_after_is_withdrawn(
+    before: frozenset[Offer], after: frozenset[Offer]
+) -> None:
+    known, _is_due = stale_connections.follow(offers(before), frozenset(), alive={"b1", "b2", "b3"})
+    view = stale_connections.while_changing(known, after)
+    assert after <= view.current
+    assert not view.withdrawn & after
+    assert view.withdrawn | after >= known.withdrawn
