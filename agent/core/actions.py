@@ -5,6 +5,8 @@ the log as it stands. An outcome is a value too, so that what it means for the t
 `task_machine`, not where it was caught.
 """
 
+from collections.abc import Mapping
+
 from stackctl.model.structs import Model
 
 
@@ -42,6 +44,17 @@ class SignalContainer(Model, frozen=True, kw_only=True, tag=True):
     task_id: str
     container_id: str
     signal: str
+    cause: str
+
+
+class TellContents(Model, frozen=True, kw_only=True, tag=True):
+    """Write the present contents into the files of a running container whose process is told of
+    changes, and tell it by their signals.
+    """
+
+    task_id: str
+    container_id: str
+    signals: tuple[str, ...]
     cause: str
 
 
@@ -86,6 +99,7 @@ Action = (
     | ConnectNetwork
     | StartContainer
     | SignalContainer
+    | TellContents
     | RemoveContainer
     | PullImage
     | ProbeHealth
@@ -93,9 +107,12 @@ Action = (
 
 
 class Done(Model, frozen=True, kw_only=True, tag=True):
-    """The call succeeded; `container_id` is what a creation made."""
+    """The call succeeded; `container_id` is what a creation made, `contents` (`told_contents`) what
+    its process can read, or was told of, then.
+    """
 
     container_id: str = ""
+    contents: Mapping[str, str] = {}
 
 
 class ProbeAnswer(Model, frozen=True, kw_only=True, tag=True):

@@ -48,6 +48,32 @@ class ContainerPlace(Model, frozen=True, kw_only=True):
     config_sources: Mapping[str, str] = {}  # target in the container -> file on the node
 
 
+def told_contents(task: TaskAssignment) -> Mapping[str, str]:
+    """The ids of the contents of whose changes the task's process is told, by kind and name."""
+    container = task.spec.container
+    return {
+        f"{kind} {reference.name}": ids.get(reference.name, "")
+        for kind, references, ids in (
+            ("config", container.configs, task.config_ids),
+            ("secret", container.secrets, task.secret_ids),
+        )
+        for reference in references
+        if reference.on_change
+    }
+
+
+def telling_signals(task: TaskAssignment, told: Mapping[str, str]) -> tuple[str, ...]:
+    """The signals for the contents that are others than those it was told of, each once."""
+    container, wanted = task.spec.container, told_contents(task)
+    signals = (
+        reference.on_change
+        for kind, references in (("config", container.configs), ("secret", container.secrets))
+        for reference in references
+        if reference.on_change and told.get(key := f"{kind} {reference.name}") != wanted[key]
+    )
+    return tuple(dict.fromkeys(signals))
+
+
 def networks_of(
     task: TaskAssignment,
     assigned: Mapping[str, NetworkAssignment],

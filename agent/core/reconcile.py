@@ -30,11 +30,12 @@ STEPS_PER_ROUND_MAX = 8
 _ORDER: Mapping[type[Model], int] = {
     actions.SignalContainer: 0,
     actions.RemoveContainer: 1,
-    actions.ProbeHealth: 2,
-    actions.StartContainer: 3,
-    actions.ConnectNetwork: 4,
-    actions.CreateContainer: 5,
-    actions.PullImage: 6,
+    actions.TellContents: 2,
+    actions.ProbeHealth: 3,
+    actions.StartContainer: 4,
+    actions.ConnectNetwork: 5,
+    actions.CreateContainer: 6,
+    actions.PullImage: 7,
 }
 _BEGINNINGS = (actions.StartContainer, actions.ConnectNetwork, actions.CreateContainer)
 

@@ -35,6 +35,7 @@ from agent.core.actions import (
     RemoveContainer,
     SignalContainer,
     StartContainer,
+    TellContents,
     Unavailable,
 )
 from agent.core.image_wishes import wanted_pull
@@ -54,6 +55,8 @@ PROBE_PAUSE_MAX_SECONDS = 1.0
 PROBE_PAUSE_GROWTH = 1.5
 PROBE_TIMEOUT_DEFAULT_SECONDS = 30.0
 RETRY_REMOVE_SECONDS = 5.0
+RETRY_TELL_SECONDS = 1.0
+TELL_AFTER_SECONDS = 1.0  # a process that has just begun may not listen to its signals yet
 
 UNHEALTHY = "unhealthy container"
 STOPPED_ELSEWHERE = "stopped by its engine or by hand, not by itself"
@@ -153,6 +156,10 @@ def with_outcome(record: TaskRecord, action: Action, outcome: Outcome, *, now: f
                     record, killed_at=now, signalled_at=record.signalled_at or now
                 )
             return msgspec.structs.replace(record, signalled_at=now)
+        case TellContents():
+            if isinstance(outcome, Done):
+                return msgspec.structs.replace(record, told=outcome.contents)
+            return msgspec.structs.replace(record, retry_at=now + RETRY_TELL_SECONDS)
         case RemoveContainer():
             if isinstance(outcome, Refused):
                 return msgspec.structs.replace(record, retry_at=now + RETRY_REMOVE_SECONDS)
@@ -226,10 +233,28 @@ def _watch(situation: Situation, container: Container) -> Step:
         if now < record.probe_at:
             return Step(record=record, wake_at=record.probe_at)
         return Step(record=record, action=_probe(record, container))
+    record = _with_state(
+        record, TaskState.RUNNING, now, message="started", container_id=container.id
+    )
+    return _tell(situation, record, container)
+
+
+def _tell(situation: Situation, record: TaskRecord, container: Container) -> Step:
+    """Contents that have changed under a running process that wants to be told."""
+    task, now = situation.task, situation.now
+    if record.told == container_config.told_contents(task):
+        return Step(record=record)
+    due_at = record.status.at + TELL_AFTER_SECONDS
+    if record.status.state != TaskState.RUNNING or now < due_at:
+        return Step(record=record, wake_at=due_at)
     return Step(
-        record=_with_state(
-            record, TaskState.RUNNING, now, message="started", container_id=container.id
-        )
+        record=record,
+        action=TellContents(
+            task_id=task.id,
+            container_id=container.id,
+            signals=container_config.telling_signals(task, record.told),
+            cause="the content of its files has changed",
+        ),
     )
 
 
@@ -343,7 +368,9 @@ def _ended(record: TaskRecord, container: Container, now: float) -> TaskRecord:
 def _after_create(record: TaskRecord, outcome: Outcome, now: float) -> TaskRecord:
     if isinstance(outcome, Done):
         status = msgspec.structs.replace(record.status, container_id=outcome.container_id)
-        return msgspec.structs.replace(record, container_id=outcome.container_id, status=status)
+        return msgspec.structs.replace(
+            record, container_id=outcome.container_id, status=status, told=outcome.contents
+        )
     if isinstance(outcome, ImageAbsent):
         if record.image_pulled:
             return _rejected(record, outcome.reason, now)

@@ -1,5 +1,7 @@
 """What the agent keeps of one task beside what the engine shows; it survives the agent on disk."""
 
+from collections.abc import Mapping
+
 from stackctl.model.objects import TaskStatus
 from stackctl.model.structs import Model
 
@@ -18,3 +20,4 @@ class TaskRecord(Model, frozen=True, kw_only=True):
     killed_at: float = 0
     unhealthy: bool = False  # it is being stopped because its health check failed
     retry_at: float = 0  # do nothing to it before this time
+    told: Mapping[str, str] = {}  # the contents its process was told of last; `told_contents`

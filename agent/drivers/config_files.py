@@ -1,7 +1,9 @@
 """Configs as files on the node, one folder per config, mounted read-only into containers.
 
 Two references to one config may ask for different owners or modes; each has its own file, named
-after both. A file is never changed once it is there: a config's content belongs to its id.
+after both. Such a file is never changed once it is there: a config's content belongs to its id. A
+reference whose process is told of changes has a file of its own in a folder of its task, which is
+rewritten in place.
 
 Files are written by the threads that create containers and removed by the one that applies the
 network, which may still be busy with an older assignment. Therefore the newest assignment claims
@@ -9,6 +11,7 @@ its configs as soon as it arrives, and only what nobody claims is removed.
 """
 
 import contextlib
+import hashlib
 import os
 import shutil
 import threading
@@ -25,6 +28,11 @@ from stackctl.model.assignment import ConfigAssignment
 FOLDER_MODE = 0o700
 
 
+def told_file_name(reference: specs.ConfigReference) -> str:
+    """The name of a file that is one task's own, by where the task has it."""
+    return f"told-{hashlib.sha256(reference.target.encode()).hexdigest()[:16]}"
+
+
 class ConfigFiles:
     """The folder with the configs' files."""
 
@@ -33,13 +41,14 @@ class ConfigFiles:
         self._lock = threading.Lock()
         self._claimed: frozenset[str] = frozenset()
 
-    def claim(self, config_ids: Iterable[str]) -> None:
-        """These configs, and no others, are assigned to the node from now on."""
+    def claim(self, ids: Iterable[str]) -> None:
+        """These configs, and the files of these tasks, are needed on the node from now on."""
         with self._lock:
-            self._claimed = frozenset(config_ids)
+            self._claimed = frozenset(ids)
 
     def write(
         self,
+        task_id: str,
         references: Iterable[specs.ConfigReference],
         configs: Mapping[str, ConfigAssignment],
     ) -> Mapping[str, str]:
@@ -54,7 +63,7 @@ class ConfigFiles:
             if config is None:
                 raise PermanentFailure(f"config {reference.name} is not assigned to this node")
             with self._lock:
-                sources[reference.target] = str(self._file(reference, config))
+                sources[reference.target] = str(self._file(task_id, reference, config))
         return sources
 
     def remove_unclaimed(self) -> None:
@@ -66,7 +75,9 @@ class ConfigFiles:
                     with contextlib.suppress(OSError):
                         shutil.rmtree(folder)
 
-    def _file(self, reference: specs.ConfigReference, config: ConfigAssignment) -> Path:
+    def _file(
+        self, task_id: str, reference: specs.ConfigReference, config: ConfigAssignment
+    ) -> Path:
         try:
             uid, gid = int(reference.uid), int(reference.gid)
         except ValueError:
@@ -75,9 +86,15 @@ class ConfigFiles:
                 "numbers"
             ) from None
         path = self._path / config.id / f"{uid}-{gid}-{reference.mode:o}"
-        if path.exists() and path.read_bytes() == config.content:
-            return path
+        if reference.on_change:
+            path = self._path / task_id / told_file_name(reference)
         try:
+            if path.exists():
+                if path.read_bytes() == config.content:
+                    return path
+                if reference.on_change:
+                    disk.rewrite(path, config.content)
+                    return path
             disk.write_whole(path, config.content, mode=reference.mode)
             os.chown(path, uid, gid)
             path.chmod(reference.mode)  # chown clears set-id bits

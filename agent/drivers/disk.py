@@ -77,6 +77,16 @@ class AgentFolder:
             return None
 
 
+def rewrite(path: Path, content: bytes) -> None:
+    """Change a file that containers have mounted, in place: a mount stays with the file it was made
+    of, and one that is put there instead would not be seen. Who reads meanwhile may see parts of
+    both contents.
+    """
+    with path.open("r+b") as file:
+        file.write(content)
+        file.truncate()
+
+
 def write_whole(
     path: Path, content: bytes, *, mode: int = PRIVATE_FILE_MODE, durable: bool = False
 ) -> None:

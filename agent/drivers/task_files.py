@@ -17,7 +17,12 @@ class TaskFiles:
 
     def claim(self, assignment: AssignmentSet) -> None:
         """This is the newest assignment: what it does not need may go."""
-        self._configs.claim(config.id for config in assignment.configs)
+        self._configs.claim(
+            [
+                *(config.id for config in assignment.configs),
+                *(task.id for task in assignment.tasks if _is_told(task)),
+            ]
+        )
         self._secrets.claim(task.id for task in assignment.tasks if _needs_secrets(task))
 
     def write(self, task: TaskAssignment, assignment: AssignmentSet) -> Mapping[str, str]:
@@ -25,6 +30,18 @@ class TaskFiles:
 
         Raises DriverFailure.
         """
+        return self._write(task, assignment, anew=False)
+
+    def rewrite(self, task: TaskAssignment, assignment: AssignmentSet) -> None:
+        """Put the present contents into the files of which a running task's process is told.
+
+        Raises DriverFailure.
+        """
+        self._write(task, assignment, anew=True)
+
+    def _write(
+        self, task: TaskAssignment, assignment: AssignmentSet, *, anew: bool
+    ) -> Mapping[str, str]:
         container = task.spec.container
         configs = {item.id: item for item in assignment.configs}
         secrets = {item.id: item for item in assignment.secrets}
@@ -32,8 +49,8 @@ class TaskFiles:
         of_task = {name: configs[key] for name, key in task.config_ids.items() if key in configs}
         hidden = {name: secrets[key] for name, key in task.secret_ids.items() if key in secrets}
         return {
-            **self._configs.write(container.configs, of_task),
-            **self._secrets.write(task.id, container.secrets, hidden),
+            **self._configs.write(task.id, container.configs, of_task),
+            **self._secrets.write(task.id, container.secrets, hidden, anew=anew),
         }
 
     def remove_unclaimed(self) -> None:
@@ -43,5 +60,13 @@ class TaskFiles:
 
 
 def _needs_secrets(task: TaskAssignment) -> bool:
-    is_ending = task.desired_state >= TaskState.SHUTDOWN and task.may_stop
-    return bool(task.spec.container.secrets) and not is_ending
+    return bool(task.spec.container.secrets) and not _is_ending(task)
+
+
+def _is_told(task: TaskAssignment) -> bool:
+    references = task.spec.container.configs
+    return any(reference.on_change for reference in references) and not _is_ending(task)
+
+
+def _is_ending(task: TaskAssignment) -> bool:
+    return task.desired_state >= TaskState.SHUTDOWN and task.may_stop

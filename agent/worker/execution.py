@@ -24,6 +24,7 @@ from agent.core.actions import (
     RemoveContainer,
     SignalContainer,
     StartContainer,
+    TellContents,
     Unavailable,
 )
 from agent.core.observed import Container, ContainerState
@@ -123,6 +124,8 @@ class Execution:
                 self._engine.start(action.container_id)
             case SignalContainer():
                 self._signal(action)
+            case TellContents():
+                return self._tell(action, assignment)
             case RemoveContainer():
                 self._engine.remove(action.container_id)
             case PullImage():
@@ -142,6 +145,15 @@ class Execution:
             if container is not None and container.pid:
                 self._before_stop(container.pid)
         self._engine.kill(action.container_id, action.signal)
+
+    def _tell(self, action: TellContents, assignment: AssignmentSet) -> Outcome:
+        task = _task_of(action, assignment)
+        if task is None:
+            return Done()
+        self._files.rewrite(task, assignment)
+        for signal in action.signals:
+            self._engine.kill(action.container_id, signal)
+        return Done(contents=container_config.told_contents(task))
 
     def _create(
         self,
@@ -177,7 +189,8 @@ class Execution:
             state=ContainerState.CREATED,
             networks=tuple(sorted(body["NetworkingConfig"]["EndpointsConfig"])),
         )
-        return Done(container_id=container_id), Seen(container=created)
+        contents = container_config.told_contents(task)
+        return Done(container_id=container_id, contents=contents), Seen(container=created)
 
     def _check_volumes(self, task: TaskAssignment) -> None:
         """Raises PermanentFailure for an external volume that this node does not have: the engine
@@ -244,6 +257,7 @@ def _sentence(action: Action, assignment: AssignmentSet) -> str:
         ConnectNetwork: "connect the container to a network",
         StartContainer: "start the container",
         RemoveContainer: "remove the container",
+        TellContents: "write its files anew and tell it",
         ProbeHealth: "test the health",
     }.get(type(action), "")
     if isinstance(action, SignalContainer):

@@ -131,6 +131,7 @@ class _Conversion:
                 uid=use.uid,
                 gid=use.gid,
                 mode=use.mode,
+                on_change=use.on_change,
             )
             for use in uses
         )

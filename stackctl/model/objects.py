@@ -94,12 +94,14 @@ class Task(Model, frozen=True, kw_only=True):
     id: str
     service_id: str
     slot: int  # from 1; 0 for a task of a global service
-    revision: int  # which task spec of the service
+    revision: int  # which task spec of the service; see `state.changes.CarryOverTask`
     desired_state: TaskState = TaskState.RUNNING
     desired_at: float = 0
     desired_version: int = 0  # log index at which the desired state last changed
     status: TaskStatus = TaskStatus()
     running_at: float = 0  # when it was first observed RUNNING; 0 never
+    carried_over_at: float = 0  # when it took over another revision's contents; 0 never
+    carried_over_version: int = 0  # log index of that
     node_id: str = ""  # of a global task: from the start; of others: once scheduled
     addresses: Mapping[str, str] = {}  # network id -> address without prefix length
     host_ports: tuple[specs.PortSpec, ...] = ()  # host-mode ports as published on its node
@@ -119,6 +121,16 @@ class Task(Model, frozen=True, kw_only=True):
     def is_wanted(self) -> bool:
         """True while it should be created, run or complete."""
         return self.desired_state <= TaskState.COMPLETE
+
+    @property
+    def tried_at(self) -> float:
+        """Since when it has been running what its revision says; 0 when it never ran."""
+        return max(self.running_at, self.carried_over_at)
+
+    @property
+    def tried_version(self) -> int:
+        """Log index of the decision to run what its revision says."""
+        return max(self.created_version, self.carried_over_version)
 
     @property
     def has_ended(self) -> bool:

@@ -151,6 +151,7 @@ class ConfigReference(StrictModel, frozen=True, kw_only=True):
     uid: str = "0"
     gid: str = "0"
     mode: int = 0o444
+    on_change: str = ""  # signal that tells the process of a new content; "" replaces the task
 
 
 class Ulimit(StrictModel, frozen=True, kw_only=True):

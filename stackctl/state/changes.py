@@ -66,6 +66,15 @@ class ExplainTask(_Change, frozen=True, kw_only=True, tag="explain-task"):
     error: str
 
 
+class CarryOverTask(_Change, frozen=True, kw_only=True, tag="carry-over-task"):
+    """A running task becomes one of the service's present revision: only contents differ of which
+    its process is told by a signal.
+    """
+
+    task_id: str
+    revision: int
+
+
 class ReleaseTask(_Change, frozen=True, kw_only=True, tag="release-task"):
     """No node balances to this task any longer; its agent may stop it."""
 
@@ -196,6 +205,7 @@ Change = (
     | AllocateTask
     | AssignTask
     | ExplainTask
+    | CarryOverTask
     | ReleaseTask
     | EndTask
     | DropTask

@@ -14,6 +14,7 @@ from stackctl.state.changes import (
     AllocateNetwork,
     AllocateTask,
     AssignTask,
+    CarryOverTask,
     Change,
     ClearService,
     CreateTask,
@@ -55,7 +56,13 @@ def apply_change(draft: Draft, change: Change, *, now: float) -> None:
     """Applies one change if it still fits the draft."""
     match change:
         case (
-            SetDesired() | AllocateTask() | AssignTask() | ExplainTask() | ReleaseTask() | EndTask()
+            SetDesired()
+            | AllocateTask()
+            | AssignTask()
+            | ExplainTask()
+            | CarryOverTask()
+            | ReleaseTask()
+            | EndTask()
         ):
             task = draft.task(change.task_id)
             if task is not None:
@@ -124,7 +131,13 @@ def _create_task(draft: Draft, change: CreateTask, *, now: float) -> None:
 def _change_task(
     draft: Draft,
     task: objects.Task,
-    change: SetDesired | AllocateTask | AssignTask | ExplainTask | ReleaseTask | EndTask,
+    change: SetDesired
+    | AllocateTask
+    | AssignTask
+    | ExplainTask
+    | CarryOverTask
+    | ReleaseTask
+    | EndTask,
     *,
     now: float,
 ) -> None:
@@ -174,17 +187,36 @@ def _change_task(
         case ExplainTask():
             if status.state < TaskState.ASSIGNED:
                 draft.put_task(replace(task, status=replace(status, error=change.error)))
+        case CarryOverTask():
+            _carry_over(draft, task, change, now=now)
         case ReleaseTask():
             if not task.is_wanted:
                 draft.put_task(replace(task, released=True))
         case EndTask():
-            node = draft.nodes.get(task.node_id)
-            is_reachable = node is not None and node.state != objects.NodeState.DOWN
-            if not task.has_ended and not is_reachable:
-                ended = objects.TaskStatus(
-                    state=change.state, at=now, message=change.error, error=change.error
-                )
-                draft.put_task(replace(task, status=ended, ended_version=draft.index))
+            _end(draft, task, change, now=now)
+
+
+def _carry_over(draft: Draft, task: objects.Task, change: CarryOverTask, *, now: float) -> None:
+    service = draft.services[task.service_id]
+    if service.revision == change.revision and revisions.carries_over(service, task):
+        draft.put_task(
+            replace(
+                task,
+                revision=change.revision,
+                carried_over_at=now,
+                carried_over_version=draft.index,
+            )
+        )
+
+
+def _end(draft: Draft, task: objects.Task, change: EndTask, *, now: float) -> None:
+    node = draft.nodes.get(task.node_id)
+    is_reachable = node is not None and node.state != objects.NodeState.DOWN
+    if not task.has_ended and not is_reachable:
+        ended = objects.TaskStatus(
+            state=change.state, at=now, message=change.error, error=change.error
+        )
+        draft.put_task(replace(task, status=ended, ended_version=draft.index))
 
 
 def _change_network(

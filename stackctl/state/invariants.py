@@ -268,10 +268,12 @@ def _task_regressions(old: objects.Task, new: objects.Task) -> Iterator[str]:
         yield f"{where}: desired {old.desired_state.name}, then {new.desired_state.name}"
     if old.released and not new.released:
         yield f"{where} was released and is no longer"
-    fixed = ("service_id", "slot", "revision", "created_at", "created_version", "cause")
+    fixed = ("service_id", "slot", "created_at", "created_version", "cause")
     for field in fixed:
         if getattr(old, field) != getattr(new, field):
             yield f"{where}: its {field} changed"
+    if old.revision != new.revision and new.carried_over_version <= old.carried_over_version:
+        yield f"{where}: its revision changed, and nobody carried it over"
     if old.node_id and new.node_id != old.node_id:
         yield f"{where} moved from {old.node_id} to {new.node_id}"
     if old.addresses and new.addresses != old.addresses:

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from stackctl.model import objects, specs
 from stackctl.model.objects import UpdateState, UpdateStatus
+from stackctl.model.task_state import TaskState
 from stackctl.state import contents
 from stackctl.state.contents import ContentIds
 
@@ -35,6 +36,44 @@ def needs_new_tasks(
         _container_part(old.task) != _container_part(new.task)
         or old_contents != new_contents
         or host_ports(old) != host_ports(new)
+    )
+
+
+def carries_over(service: objects.Service, task: objects.Task) -> bool:
+    """True when a running task gets to the service's present revision by other contents alone, of
+    all of which its process is told by a signal (`ConfigReference.on_change`).
+    """
+    old = service.task_specs.get(task.revision)
+    new = service.task_specs.get(service.revision)
+    if old is None or new is None or task.revision == service.revision:
+        return False
+    if not task.is_wanted or task.status.state != TaskState.RUNNING:
+        return False
+    if _container_part(old) != _container_part(new) or not _has_ports(service.spec, task):
+        return False
+    before = contents.ids_of_revision(service, task.revision)
+    after = contents.ids_of_revision(service, service.revision)
+    container = new.container
+    return all(
+        reference.on_change or old_ids.get(reference.name) == new_ids.get(reference.name)
+        for references, old_ids, new_ids in (
+            (container.configs, before.configs, after.configs),
+            (container.secrets, before.secrets, after.secrets),
+        )
+        for reference in references
+    )
+
+
+def _has_ports(spec: specs.ServiceSpec, task: objects.Task) -> bool:
+    """True when the task publishes on its node what the spec asks for."""
+    wanted = host_ports(spec)
+    return len(wanted) == len(task.host_ports) and all(
+        any(
+            held == replace(port, published=held.published)
+            and port.published in (0, held.published)
+            for held in task.host_ports
+        )
+        for port in wanted
     )
 
 

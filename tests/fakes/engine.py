@@ -28,6 +28,7 @@ from agent.drivers.engine import (
 from stackctl.errors import PermanentFailure, TemporaryFailure
 from tests.fakes.programs import Program, program_of
 
+TELLING_SIGNALS = ("SIGHUP", "SIGUSR1")  # every program of the fake goes on after these
 SIGKILL_CODE = 137
 NANO = 1_000_000_000
 
@@ -49,6 +50,7 @@ class FakeContainer:
     networks: dict[str, dict[str, Any]] = field(default_factory=dict)
     log: list[LogEntry] = field(default_factory=list)
     pid: int = 0
+    told: list[str] = field(default_factory=list)  # signals that it goes on after
 
 
 class FakeEvents:
@@ -253,6 +255,8 @@ class FakeEngine:
             self._emit(container, "kill")
             if signal == "SIGKILL":
                 self._end(container, SIGKILL_CODE)
+            elif signal in TELLING_SIGNALS:
+                container.told.append(signal)
             elif container.program.exit_code_on_term is not None:
                 self._end(container, container.program.exit_code_on_term)
 

@@ -115,12 +115,17 @@ def _task(stack: str, task: specs.TaskSpec, key: str, value: str) -> specs.TaskS
             check = specs.Healthcheck(test=("CMD", value))
             return replace(task, container=replace(container, healthcheck=check))
         case "config":
-            reference = specs.ConfigReference(name=f"{stack}_{value}", target=f"/{value}")
+            name, _, signal = value.partition("!")
+            reference = specs.ConfigReference(
+                name=f"{stack}_{name}", target=f"/{name}", on_change=signal
+            )
             configs = (*container.configs, reference)
             return replace(task, container=replace(container, configs=configs))
         case "secret":
-            target = f"/run/secrets/{value}"
-            reference = specs.ConfigReference(name=f"{stack}_{value}", target=target)
+            name, _, signal = value.partition("!")
+            reference = specs.ConfigReference(
+                name=f"{stack}_{name}", target=f"/run/secrets/{name}", on_change=signal
+            )
             secrets = (*container.secrets, reference)
             return replace(task, container=replace(container, secrets=secrets))
         case "constraint":

@@ -70,6 +70,8 @@ class Trace:
                 return
         if new.desired_state > TaskState.COMPLETE >= old.desired_state and not new.has_ended:
             self._say(f"{name} is to stop: {new.end_cause}")
+        if old.carried_over_version != new.carried_over_version:
+            self._say(f"{name} is told of revision {new.revision}")
         was, now = old.status.state, new.status.state
         if was == now:
             self._note_waiting(old.status.error, name, new)

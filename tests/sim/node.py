@@ -44,6 +44,9 @@ class NoFiles(TaskFiles):
     def __init__(self) -> None:
         """Without the real ones."""
 
+    def rewrite(self, task: TaskAssignment, assignment: AssignmentSet) -> None:
+        self.write(task, assignment)
+
     def write(self, task: TaskAssignment, assignment: AssignmentSet) -> Mapping[str, str]:
         configs = {item.id: item.content for item in assignment.configs}
         secrets = {item.id: item.content for item in assignment.secrets}

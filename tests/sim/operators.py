@@ -118,9 +118,9 @@ class Operators:
         if shape.random() < 0.2:
             words.append(f"max-per-node={shape.randint(1, 2)}")
         if shape.random() < 0.3:
-            words.append("config=settings")
+            words.append(f"config=settings{shape.choice(('', '!SIGHUP'))}")
         if shape.random() < 0.3:
-            words.append("secret=password")
+            words.append(f"secret=password{shape.choice(('', '!SIGUSR1'))}")
         if shape.random() < 0.25:
             words.append(f"port={shape.choice((8080, 8081, 0))}:80{shape.choice(('', '@host'))}")
         if shape.random() < 0.3:

@@ -32,6 +32,7 @@ class FileUse(msgspec.Struct, frozen=True):
     uid: str = "0"
     gid: str = "0"
     mode: int = 0o444
+    on_change: str = ""  # signal for a changed content; "" replaces the task
 
 
 class ConfigUse(FileUse, frozen=True):

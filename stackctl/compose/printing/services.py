@@ -11,6 +11,7 @@ from stackctl.compose.printing.container import container_keys, mounts, ports, t
 from stackctl.compose.printing.deploy import deploy_keys
 from stackctl.compose.printing.values import extended, mode_text, pairs, section, ulimits
 from stackctl.compose.printing.yaml_text import Plain
+from stackctl.compose.sections.attachments import ON_CHANGE
 
 _CONFIG_MODE = 0o444
 
@@ -103,6 +104,7 @@ def _files(uses: Sequence[FileUse]) -> list[Plain]:
                     "uid": "" if use.uid == "0" else use.uid,
                     "gid": "" if use.gid == "0" else use.gid,
                     "mode": "" if use.mode == _CONFIG_MODE else mode_text(use.mode),
+                    ON_CHANGE: use.on_change,
                 }
             ),
         }

@@ -13,11 +13,13 @@ from stackctl.compose.parts.attachments import (
     SecretUse,
 )
 from stackctl.compose.problems import shown
+from stackctl.compose.sections.kernel import read_signal
 from stackctl.compose.sections.paths import absolute_path, container_path, file_mode
 from stackctl.compose.sections.reading import Fields, Value
 from stackctl.compose.sections.scalars import filled_text, integer, options, text
 
 DEFAULT_NETWORK = "default"
+ON_CHANGE = "x-on-change"
 
 U = TypeVar("U", bound=FileUse)
 
@@ -46,8 +48,18 @@ def read_configs(value: Value) -> tuple[ConfigUse, ...]:
 
 
 def read_secrets(value: Value) -> tuple[SecretUse, ...]:
-    """The secrets of a service or build; the short form puts NAME at `/run/secrets/NAME`."""
+    """The secrets of a service; the short form puts NAME at `/run/secrets/NAME`."""
     return _file_uses(value, SecretUse, folder=_SECRETS_FOLDER)
+
+
+def read_build_secrets(value: Value) -> tuple[SecretUse, ...]:
+    """The secrets of a build, of whose changes nobody is told."""
+    for item in value.items("a list of secrets"):
+        fields = Fields(item) if item.is_mapping() else None
+        told = fields.get(ON_CHANGE) if fields is not None and ON_CHANGE in fields else None
+        if told is not None:
+            told.key_problem("belongs to a service's configs and secrets", "remove it")
+    return read_secrets(value)
 
 
 def read_credential_spec(value: Value) -> CredentialSpec:
@@ -169,6 +181,7 @@ def _long_use(item: Value, kind: type[U], folder: str) -> U | None:
     uid = fields.read("uid", _numeric_id, "0")
     gid = fields.read("gid", _numeric_id, "0")
     mode = fields.read("mode", file_mode, 0o444)
+    on_change = fields.read(ON_CHANGE, read_signal, "")
     fields.finish()
     if source is None:
         item.problem("no source is given", f"add source: and the {_word(kind)}'s key")
@@ -178,7 +191,7 @@ def _long_use(item: Value, kind: type[U], folder: str) -> U | None:
     # A target without a slash lies in the folder of the short form.
     path = path if path.startswith("/") else folder + path
     place = container_path(item if target is None else target, path)
-    return kind(key, source.place, place, uid=uid, gid=gid, mode=mode)
+    return kind(key, source.place, place, uid=uid, gid=gid, mode=mode, on_change=on_change)
 
 
 def _word(kind: type[FileUse]) -> str:

@@ -9,7 +9,7 @@ from stackctl.compose.parts.attachments import SecretUse
 from stackctl.compose.parts.build import Build
 from stackctl.compose.problems import Place, shown
 from stackctl.compose.sections import kernel, resolution
-from stackctl.compose.sections.attachments import read_secrets
+from stackctl.compose.sections.attachments import read_build_secrets
 from stackctl.compose.sections.paths import absolute_path
 from stackctl.compose.sections.reading import Fields, Value
 from stackctl.compose.sections.scalars import (
@@ -60,7 +60,7 @@ def read_build(value: Value) -> Build:
         sbom=fields.read("sbom", _switch_or_settings, ""),
         entitlements=fields.read("entitlements", text_list, ()),
         isolation=fields.read("isolation", text, ""),
-        secrets=fields.read("secrets", read_secrets, _NO_SECRETS),
+        secrets=fields.read("secrets", read_build_secrets, _NO_SECRETS),
         shm_size_bytes=fields.read("shm_size", byte_size, 0),
         ssh=fields.read("ssh", _ssh, {}),
         tags=fields.read("tags", text_list, ()),

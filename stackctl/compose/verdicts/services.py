@@ -16,6 +16,9 @@ _DEPLOY = "services.*.deploy"
 
 _IN_A_CLUSTER = honoured("used in a cluster; one host has nothing to choose")
 _OF_UPDATES = honoured("used in a cluster")
+_TOLD_BY_SIGNAL = honoured(
+    "our own: a signal that tells the process of a changed content, instead of a new task"
+)
 _OF_RESTARTS = emulated("the engine restarts by itself, and backs off in its own way")
 _HOOK = "command user privileged working_dir environment"
 _OWN_ADDRESS = refused(
@@ -42,6 +45,8 @@ OBJECTS = (
         HONOURED,
         parts="source target uid gid mode",
     ),
+    *rules(f"{_SERVICE}.configs[]", "x-on-change", _TOLD_BY_SIGNAL, _OF_UPDATES),
+    *rules(f"{_SERVICE}.secrets[]", "x-on-change", _TOLD_BY_SIGNAL, _OF_UPDATES),
 )
 
 TOGETHER = (

@@ -12,6 +12,9 @@ for ever). The action is taken when failed slots / all slots is strictly greater
 A rollback returns to the previous spec with that spec's rollback policy, and touches only slots
 that have left it; a failing rollback pauses.
 
+Where nothing but contents differ of which a process is told by a signal, a running task is carried
+over to the new revision instead of replaced; it counts as updated, or as failed, like a new one.
+
 A slot that was out of reach during an update (its node was down or paused) is brought to the
 current revision when it can be reached again, by the same order and parallelism.
 """
@@ -27,8 +30,8 @@ from stackctl.core.orchestration.slots import Slot, SlotKey, ended_by_itself
 from stackctl.model import objects, specs
 from stackctl.model.objects import UpdateState, UpdateStatus
 from stackctl.model.task_state import TaskState
-from stackctl.state import admission
-from stackctl.state.changes import CreateTask, RollBackService, SetUpdateStatus
+from stackctl.state import admission, revisions
+from stackctl.state.changes import CarryOverTask, CreateTask, RollBackService, SetUpdateStatus
 from stackctl.state.results import Rejection
 from stackctl.state.revisions import MOVING_STATES, PAUSED_STATES
 
@@ -209,6 +212,9 @@ def _next_attempt(service: objects.Service, slot: Slot, *, now: float) -> float:
 def _begin(
     decisions: Decisions, service: objects.Service, policy: specs.UpdatePolicy, slot: Slot
 ) -> None:
+    if len(slot.live) == 1 and revisions.carries_over(service, slot.live[0]):
+        decisions.do(CarryOverTask(task_id=slot.live[0].id, revision=service.revision))
+        return
     starts_first = policy.order == specs.UpdateOrder.START_FIRST
     wish = TaskState.RUNNING if starts_first else handover.first_wish(decisions, slot.tasks)
     decisions.do(
@@ -248,9 +254,9 @@ def _done_at(
     newest = slot.live[-1]
     if newest.status.state != TaskState.RUNNING:
         return None
-    if newest.created_version < status.started_version:
+    if newest.tried_version < status.started_version:
         return status.started_at
-    return newest.running_at + policy.monitor_seconds
+    return newest.tried_at + policy.monitor_seconds
 
 
 def _has_failed(
@@ -277,11 +283,11 @@ def _failed_in_update(
         return False
     if task.has_completed and not restarts.goes_on_after_success(service.spec):
         return False  # it has done what it was there for
-    return not task.running_at or task.status.at - task.running_at <= policy.monitor_seconds
+    return not task.tried_at or task.status.at - task.tried_at <= policy.monitor_seconds
 
 
 def _is_of_update(service: objects.Service, status: UpdateStatus, task: objects.Task) -> bool:
-    return task.revision == service.revision and task.created_version >= status.started_version
+    return task.revision == service.revision and task.tried_version >= status.started_version
 
 
 def _is_stuck(

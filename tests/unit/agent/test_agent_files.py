@@ -57,10 +57,10 @@ def test_each_reference_to_a_config_has_its_own_owner_and_mode(tmp_path: Path) -
         specs.ConfigReference(name="motd", target="/a"),
         specs.ConfigReference(name="motd", target="/b", mode=0o600),
     )
-    sources = files.write(references, {"motd": config})
+    sources = files.write("t1", references, {"motd": config})
     assert Path(sources["/a"]).stat().st_mode & 0o777 == 0o444
     assert Path(sources["/b"]).stat().st_mode & 0o777 == 0o600
-    assert files.write(references, {"motd": config}) == sources
+    assert files.write("t1", references, {"motd": config}) == sources
     files.claim(["c1"])
     files.remove_unclaimed()
     assert Path(sources["/a"]).exists()
@@ -76,7 +76,9 @@ def test_an_older_assignment_does_not_remove_what_a_newer_one_claimed(tmp_path: 
     files = ConfigFiles(tmp_path / "configs")
     config = ConfigAssignment(id="c2", name="motd", content=b"hello")
     files.claim(["c2"])
-    sources = files.write((specs.ConfigReference(name="motd", target="/a"),), {"motd": config})
+    sources = files.write(
+        "t1", (specs.ConfigReference(name="motd", target="/a"),), {"motd": config}
+    )
     files.remove_unclaimed()
     assert Path(sources["/a"]).read_bytes() == b"hello"
 
@@ -85,7 +87,7 @@ def test_owner_of_a_config_is_a_number(tmp_path: Path) -> None:
     reference = specs.ConfigReference(name="motd", target="/a", uid="www")
     config = ConfigAssignment(id="c1", name="motd", content=b"")
     with pytest.raises(PermanentFailure, match="owner www:0 is not a pair of numbers"):
-        ConfigFiles(tmp_path).write((reference,), {"motd": config})
+        ConfigFiles(tmp_path).write("t1", (reference,), {"motd": config})
 
 
 def test_routes_leave_out_the_default_and_the_overlays_own(tmp_path: Path) -> None:

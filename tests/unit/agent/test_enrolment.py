@@ -7,7 +7,7 @@ import pytest
 
 from agent import enrolment
 from agent.drivers import identity_files
-from agent.session.link import TlsFiles, client_context
+from agent.drivers.mutual_tls import TlsFiles, client_context
 from agent.settings import Settings
 from stackctl.errors import ClusterUnavailable, Denied, InputError
 from stackctl.manager import certificates

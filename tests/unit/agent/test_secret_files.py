@@ -142,3 +142,22 @@ def test_the_kept_set_has_no_content_of_a_secret(tmp_path: Path) -> None:
     again = AgentFolder(tmp_path).read_assignment()
     assert again == of_node(using(), secret=UNSENT)
     assert [path.name for path in tmp_path.iterdir()] == ["assignment.bin"]
+
+
+def test_a_told_secret_is_rewritten_in_place_and_only_with_a_content_that_came(
+    files: TaskFiles,
+) -> None:
+    told = specs.ConfigReference(name="key", target="/run/secrets/key", on_change="SIGHUP")
+
+    def using_told(secret_id: str) -> TaskAssignment:
+        return task("t1", container={"secrets": (told,)}, secret_ids={"key": secret_id})
+
+    path = Path(files.write(using_told("s1"), of_node(using_told("s1")))["/run/secrets/key"])
+    inode = path.stat().st_ino
+    newer = SecretAssignment(id="s2", name="key", content=b"new")
+    unsent = SecretAssignment(id="s2", name="key")
+    with pytest.raises(TemporaryFailure, match="no manager has sent its content yet"):
+        files.rewrite(using_told("s2"), of_node(using_told("s2"), secret=unsent))
+    assert path.read_bytes() == PLAINTEXT
+    files.rewrite(using_told("s2"), of_node(using_told("s2"), secret=newer))
+    assert (path.read_bytes(), path.stat().st_ino) == (b"new", inode)

@@ -12,7 +12,7 @@ import pytest
 from agent.clock import Clock
 from agent.drivers.disk import AgentFolder
 from agent.drivers.logs import LogStreams
-from agent.session.link import TlsFiles
+from agent.drivers.mutual_tls import TlsFiles
 from agent.session.outbox import Outbox
 from agent.session.session import Membership, Session
 from stackctl.manager import certificates

@@ -7,6 +7,7 @@ import pytest
 from agent.core import image_wishes, task_machine
 from agent.core.observed import Health
 from stackctl.model import specs
+from stackctl.model.assignment import AssignmentSet, ConfigAssignment
 from stackctl.model.task_state import TaskState
 from tests.assignments import assignment, container_name, network, task
 from tests.fakes.node import FakeClock, FakeNode
@@ -359,3 +360,49 @@ def test_engine_that_does_not_answer_is_tried_again(node: FakeNode) -> None:
     node.engine.unreachable = False
     node.advance(1)
     assert state(node) == TaskState.RUNNING
+
+
+TOLD = specs.ConfigReference(name="motd", target="/etc/motd", on_change="SIGHUP")
+
+
+def with_content(index: int, content_id: str, content: bytes) -> AssignmentSet:
+    told = task("t1", container={"configs": (TOLD,)}, config_ids={"motd": content_id})
+    config = ConfigAssignment(id=content_id, name="motd", content=content)
+    return assignment(index, told, configs=(config,))
+
+
+def test_a_process_is_told_of_a_changed_content_and_goes_on(node: FakeNode) -> None:
+    node.assign(with_content(1, "c1", b"a long first content"))
+    node.advance(task_machine.TELL_AFTER_SECONDS)
+    container = node.engine.named(C1)
+    (mount,) = container.body["HostConfig"]["Mounts"]
+    mounted = Path(mount["Source"])
+    inode = mounted.stat().st_ino
+    assert container.told == [], "it was made with this content"
+    node.assign(with_content(2, "c2", b"second"))
+    assert (mounted.read_bytes(), mounted.stat().st_ino) == (b"second", inode)
+    assert container.told == ["SIGHUP"]
+    node.assign(with_content(3, "c2", b"second"))
+    assert container.told == ["SIGHUP"], "once for each content"
+    assert state(node) == TaskState.RUNNING
+
+
+def test_a_process_that_has_just_begun_is_told_a_little_later(node: FakeNode) -> None:
+    """A signal that it does not listen to yet would end it."""
+    node.assign(with_content(1, "c1", b"first"))
+    node.assign(with_content(2, "c2", b"second"))
+    container = node.engine.named(C1)
+    assert container.told == []
+    node.advance(task_machine.TELL_AFTER_SECONDS)
+    assert container.told == ["SIGHUP"]
+
+
+def test_telling_is_tried_again_when_the_engine_does_not_answer(node: FakeNode) -> None:
+    node.assign(with_content(1, "c1", b"first"))
+    node.advance(task_machine.TELL_AFTER_SECONDS)
+    node.engine.unreachable = True
+    node.assign(with_content(2, "c2", b"second"))
+    assert node.engine.named(C1).told == []
+    node.engine.unreachable = False
+    node.advance(2)
+    assert node.engine.named(C1).told == ["SIGHUP"]

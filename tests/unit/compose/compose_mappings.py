@@ -76,6 +76,12 @@ files = st.one_of(
         mode=st.sampled_from((0o400, 0o777, "0440", 0)),
     ),
 )
+told = st.one_of(
+    files,
+    st.fixed_dictionaries(
+        {"source": names, "x-on-change": st.sampled_from(("SIGHUP", "usr1", "12"))}
+    ),
+)
 ports = st.one_of(
     st.integers(1, 65535),
     st.sampled_from(
@@ -290,7 +296,7 @@ service_keys = with_some(
     cgroup=st.sampled_from(("host", "private")),
     cgroup_parent=texts,
     command=commands,
-    configs=lists(files),
+    configs=lists(told),
     container_name=st.just("only_one"),
     credential_spec=st.just({"registry": "x"}),
     depends_on=st.one_of(
@@ -350,7 +356,7 @@ service_keys = with_some(
     read_only=booleans,
     restart=st.sampled_from(("no", "always", "unless-stopped", "on-failure:3")),
     runtime=words,
-    secrets=lists(files),
+    secrets=lists(told),
     security_opt=st.just(["no-new-privileges:true", "label=disable"]),
     shm_size=sizes,
     stdin_open=booleans,
