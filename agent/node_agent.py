@@ -26,17 +26,18 @@ from agent.drivers import (
 )
 from agent.drivers.config_files import ConfigFiles
 from agent.drivers.disk import AgentFolder
-from agent.drivers.docker_engine import DockerEngine
 from agent.drivers.docker_networks import DockerNetworks
 from agent.drivers.engine import Engine
 from agent.drivers.identity_files import NodeIdentity
 from agent.drivers.logs import LogStreams
+from agent.drivers.manager_images import ImageSource, ManagerImages
 from agent.drivers.memory_disk import MemoryDisk
+from agent.drivers.mutual_tls import TlsFiles
+from agent.drivers.node_engine import NodeEngine
 from agent.drivers.secret_files import SecretFiles
 from agent.drivers.stand_in import StandIn
 from agent.drivers.task_files import TaskFiles
 from agent.network import NodeNetwork
-from agent.session.link import TlsFiles
 from agent.session.outbox import Outbox
 from agent.session.session import Membership, Session
 from agent.settings import Settings
@@ -62,7 +63,8 @@ _log = logging.getLogger(__name__)
 def run(settings: Settings) -> None:
     """Be this node's agent until SIGTERM or SIGINT. Raises StackctlError when that cannot be."""
     identity = find_identity(settings)
-    engine = await_engine(settings.engine_url)
+    images = ManagerImages(_tls_files(settings), lambda: _managers(settings, identity))
+    engine = await_engine(settings.engine_url, images)
     stand_in.dismiss_others(_folder_of(settings, identity))
     network = NodeNetwork(
         cluster_id=identity.cluster_id,
@@ -101,12 +103,12 @@ def _enrol_and_begin_anew(settings: Settings) -> None:
     os.execv(sys.executable, sys.orig_argv)  # noqa: S606  # our own command line, once more
 
 
-def await_engine(url: str) -> DockerEngine:
+def await_engine(url: str, images: ImageSource) -> NodeEngine:
     """The engine, once it answers. Raises UnfitMachine for one that is too old."""
     said = ""
     while True:
         try:
-            return DockerEngine(url)
+            return NodeEngine(url, images)
         except TemporaryFailure as failure:
             if failure.reason != said:
                 _log.warning("waiting for the engine at %s: %s", url, failure.reason)
@@ -122,7 +124,7 @@ class NodeAgent:
         *,
         settings: Settings,
         identity: NodeIdentity,
-        engine: DockerEngine,
+        engine: NodeEngine,
         network: NetworkControl,
     ) -> None:
         self._engine = engine
@@ -151,20 +153,14 @@ class NodeAgent:
         self._describer = Describer(engine, settings, outbox.put_description)
         self._outbox = outbox
         self._logs: LogStreams | None = None
-        managers = _in_order_of_trying(
-            folder.read_managers() or identity.managers, settings.data_address
-        )
+        managers = _managers(settings, identity)
         if not managers:
             raise ClusterUnavailable(f"no manager is known: {settings.identity_dir}/identity.json")
         self._session = Session(
             membership=Membership(
                 node_id=identity.node_id,
                 cluster_id=identity.cluster_id,
-                files=TlsFiles(
-                    authority=settings.identity_dir / "ca.pem",
-                    certificate=settings.identity_dir / "node.pem",
-                    key=settings.identity_dir / "node.key",
-                ),
+                files=_tls_files(settings),
             ),
             managers=managers,
             tasks=self._worker,
@@ -327,7 +323,19 @@ def _folder_of(settings: Settings, identity: NodeIdentity) -> Path:
     return settings.agent_dir / identity.node_id
 
 
-def _in_order_of_trying(managers: tuple[str, ...], own_address: str) -> tuple[str, ...]:
-    """The manager on this very node first: no network lies between."""
+def _tls_files(settings: Settings) -> TlsFiles:
+    return TlsFiles(
+        authority=settings.identity_dir / "ca.pem",
+        certificate=settings.identity_dir / "node.pem",
+        key=settings.identity_dir / "node.key",
+    )
+
+
+def _managers(settings: Settings, identity: NodeIdentity) -> tuple[str, ...]:
+    """Addresses of the managers as last heard, the one on this very node first: no network lies
+    between.
+    """
+    managers = AgentFolder(_folder_of(settings, identity)).read_managers() or identity.managers
+    own_address = settings.data_address
     own = tuple(address for address in managers if address.rpartition(":")[0] == own_address)
     return own + tuple(address for address in managers if address not in own)

@@ -18,6 +18,8 @@ from stackctl.manager import founding, identity
 from stackctl.manager.clock import SystemClock
 from stackctl.manager.cluster import ReplicatedCluster, start_task, stop_task
 from stackctl.manager.identity import IdentityDirectory
+from stackctl.manager.image_keeping import ImageKeeping
+from stackctl.manager.image_store import ImageStore
 from stackctl.manager.leader import LeaderLoop
 from stackctl.manager.liveness import Liveness
 from stackctl.manager.parts import Parts
@@ -111,6 +113,7 @@ async def running_edges(folder: Path, **changed: Any) -> AsyncIterator[Edges]:
     consensus.start()
     cluster.attach(consensus)
     peers = Peers(tls=identity.client_ssl_context(files), addresses=cluster.api_addresses)
+    images = ImageStore(settings.images_dir, bytes_max=settings.images_bytes_max)
     parts = Parts(
         settings=settings,
         identity=own,
@@ -120,6 +123,8 @@ async def running_edges(folder: Path, **changed: Any) -> AsyncIterator[Edges]:
         sessions=sessions,
         peers=peers,
         vault=vault,
+        images=images,
+        image_keeping=ImageKeeping(images, cluster=cluster, peers=peers, self_id=own.node_id),
     )
     server = ApiServer(parts, ROUTES)
     await server.start(identity.server_ssl_context(files))

@@ -9,16 +9,14 @@ import contextlib
 import os
 import ssl
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 
 import aiohttp
 
+from agent.drivers.mutual_tls import TlsFiles, client_context, is_manager
 from stackctl.errors import Denied
-from stackctl.model.structs import Model
 from stackctl.wire import agent_protocol
 from stackctl.wire.agent_protocol import AgentFrame, Dismissal, Hello, ManagerFrame, Welcome
 
-MANAGER_UNIT = "stackctl-manager"
 AGENT_PATH = "/v1/agent"
 CLOSE_SECONDS = 0.3
 KERNEL_SHARE = 0.4  # of the time for a connection, for its first packet
@@ -45,25 +43,6 @@ class Dismissed(LinkFailure):
     def __init__(self, dismissal: Dismissal) -> None:
         super().__init__("this node was removed from the cluster")
         self.dismissal = dismissal
-
-
-class TlsFiles(Model, frozen=True, kw_only=True):
-    """Where the node's certificate, its key and the cluster's authority are."""
-
-    authority: Path
-    certificate: Path
-    key: Path
-
-
-def client_context(files: TlsFiles) -> ssl.SSLContext:
-    """TLS 1.3, both sides verified. Read for each connection, so that renewed files count."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_REQUIRED
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.load_verify_locations(cafile=str(files.authority))
-    context.load_cert_chain(str(files.certificate), str(files.key))
-    return context
 
 
 class Link:
@@ -134,9 +113,7 @@ async def _dial(http: aiohttp.ClientSession, address: str) -> aiohttp.ClientWebS
 
 
 def _check_peer(socket: aiohttp.ClientWebSocketResponse, address: str) -> None:
-    certificate = socket.get_extra_info("peercert") or {}
-    subject = {name: value for part in certificate.get("subject", ()) for name, value in part}
-    if subject.get("organizationalUnitName") != MANAGER_UNIT:
+    if not is_manager(socket.get_extra_info("peercert")):
         raise Denied(f"{address} is not a manager: its certificate does not say so")
 
 

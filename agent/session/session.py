@@ -14,6 +14,7 @@ from agent.clock import Clock
 from agent.core.manager_choice import ManagerChoice
 from agent.drivers.disk import AgentFolder
 from agent.drivers.logs import LogStreams
+from agent.drivers.mutual_tls import TlsFiles
 from agent.session.connection import Connection, SetLost, Tasks
 from agent.session.link import (
     Dismissed,
@@ -21,7 +22,6 @@ from agent.session.link import (
     LinkFailure,
     LinkStale,
     LinkUseless,
-    TlsFiles,
     open_link,
 )
 from agent.session.outbox import Outbox

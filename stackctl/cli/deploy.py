@@ -6,6 +6,7 @@ import typer
 
 from stackctl.cli import compose_options, deploying, options, planning
 from stackctl.cli.waiting import WaitOptions
+from stackctl.errors import InputError
 
 app = typer.Typer(
     name="deploy",
@@ -16,7 +17,7 @@ app = typer.Typer(
 EPILOG = """\b
 Examples:
   stackctl deploy -c compose.yaml shop
-  stackctl deploy --prune --timeout 120 -c compose.yaml -c production.yaml shop"""
+  stackctl deploy --build --prune --timeout 120 -c compose.yaml -c production.yaml shop"""
 
 
 @app.command(name="deploy", epilog=EPILOG)
@@ -32,6 +33,14 @@ def deploy(
     detach: options.Detach = False,
     prune: compose_options.Prune = False,
     rerun: compose_options.Rerun = False,
+    build: Annotated[
+        bool,
+        typer.Option(
+            "--build",
+            help="Build the images of services that have build: on the engine here, and hand them"
+            " to the nodes without a registry.",
+        ),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Change nothing; show the plan, as `plan` does.")
     ] = False,
@@ -45,9 +54,14 @@ def deploy(
         is_detached=detach,
         prunes=prune,
         reruns=rerun,
+        builds=build,
         wait=WaitOptions(is_quiet=quiet, timeout_seconds=timeout),
     )
     session = options.session_of(context)
+    if dry_run and build:
+        raise InputError(
+            "--dry-run and --build exclude each other: what a build gives is known afterwards"
+        )
     if dry_run:
         return planning.plan(session, stack, chosen)
     return deploying.deploy(session, stack, chosen)

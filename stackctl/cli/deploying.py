@@ -1,5 +1,7 @@
 """What `deploy` and `stack deploy` do: read the file, hand it over, follow it."""
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from stackctl.cli.compose_options import FileOptions
@@ -10,6 +12,7 @@ from stackctl.cli.waiting import Change, WaitOptions, read_stack, wait_for_chang
 from stackctl.client.convergence import baseline_of
 
 if TYPE_CHECKING:
+    from stackctl.compose.request import LoadRequest
     from stackctl.model.specs import StackSpec
 
 
@@ -21,6 +24,7 @@ class DeployOptions(NamedTuple):
     is_detached: bool = False
     prunes: bool = False
     reruns: bool = False
+    builds: bool = False
     wait: WaitOptions = WaitOptions()
 
 
@@ -31,7 +35,7 @@ def deploy(session: Session, stack_name: str, options: DeployOptions) -> int:
     # msgspec is needed here and by no other command.
     from stackctl.wire import codec
 
-    spec = read_stack_files(session, stack_name, options)
+    spec = (built_stack if options.builds else read_stack_files)(session, stack_name, options)
     read = read_stack(stack_name)
     before = read(session.client)
     result = session.client.put_stack(
@@ -52,16 +56,51 @@ def deploy(session: Session, stack_name: str, options: DeployOptions) -> int:
     return 0
 
 
-def read_stack_files(session: Session, stack_name: str, options: DeployOptions) -> "StackSpec":
-    """The stack that the files describe, with its notes shown. Raises InputError."""
+def read_stack_files(
+    session: Session,
+    stack_name: str,
+    options: DeployOptions,
+    *,
+    images: Mapping[str, str] | None = None,
+) -> "StackSpec":
+    """The stack that the files describe, with its notes shown; `images` (by service) stand for
+    those that are built. Raises InputError.
+    """
     from stackctl.compose.load import load_request_stack
+
+    request = _request(session, stack_name, options)._replace(images=images or {})
+    with _problems_shown(session):
+        loaded = load_request_stack(request)
+    show_notes(session, loaded.notes)
+    return loaded.spec
+
+
+def built_stack(session: Session, stack_name: str, options: DeployOptions) -> "StackSpec":
+    """As `read_stack_files`, with the images of services that have `build:` built and handed over.
+
+    Raises what building and handing over do, too.
+    """
+    from stackctl.cli import cluster_builds
+    from stackctl.compose.load import load_document
+
+    with _problems_shown(session):
+        document = load_document(_request(session, stack_name, options), None).document
+        builds = cluster_builds.builds_of(document, stack_name)
+        spec = read_stack_files(session, stack_name, options, images=builds.stand_ins)
+        images = cluster_builds.build_and_hand_over(session, builds, is_quiet=options.wait.is_quiet)
+    return cluster_builds.with_images(spec, images)
+
+
+def _request(session: Session, stack_name: str, options: DeployOptions) -> "LoadRequest":
+    return options.files.request(session, stack_name)._replace(lenient=options.is_lenient)
+
+
+@contextmanager
+def _problems_shown(session: Session) -> Iterator[None]:
     from stackctl.compose.problems import ComposeProblems
 
-    request = options.files.request(session, stack_name)._replace(lenient=options.is_lenient)
     try:
-        loaded = load_request_stack(request)
+        yield
     except ComposeProblems as error:
         show_problems(session, error.problems)
         raise refusal(len(error.problems), consequence="; nothing was changed") from error
-    show_notes(session, loaded.notes)
-    return loaded.spec

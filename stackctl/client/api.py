@@ -7,7 +7,7 @@ must not hold up a cluster that has two more), with patience where all are silen
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 # Longer than any long poll (30 s), so that only a dead manager is given up.
 _POLL_MARGIN_SECONDS = 10.0
 _POLL_SECONDS_MAX = 30.0
+# A manager writes an image to its disk, to the last byte, before it answers.
+_UPLOAD_PAUSE_SECONDS = 120.0
 _LOG_PAUSE_SECONDS_MAX = 24 * 3600.0
 # How long to wait for an answer while other managers could be asked; these may be repeated.
 _HASTY_SECONDS = {"GET": 1.0, "PUT": 5.0, "DELETE": 5.0}
@@ -178,6 +180,30 @@ class Client:
     def content(self, collection: str, reference: str) -> content_views.ContentView:
         """One of "configs" or "secrets", by name, id, or unique start of its id."""
         return content_views.complete_content(self._json("GET", _path(collection, reference)))
+
+    def images(self) -> list[content_views.ImageView]:
+        """The cluster's own images that the answering manager holds."""
+        found = self._json("GET", "/v1/images")
+        return [content_views.complete_image(image) for image in found]
+
+    def put_image(self, reference: str, content: Iterable[bytes]) -> content_views.ImageView:
+        """Hand over an image, as `docker save` writes it, to the manager that answered last.
+
+        It cannot be sent twice, because it is made while it is sent.
+        """
+        endpoint = self._endpoints[0]
+        target = f"/v1/images?{urlencode({'reference': reference})}"
+        request = transport.Request("PUT", target, content, timeout_seconds=_UPLOAD_PAUSE_SECONDS)
+        try:
+            answer = transport.send(endpoint, request, self._context_for(endpoint))
+            body = answer.read()
+        except transport.TransportFailure as error:
+            raise ClusterUnavailable(
+                f"image {reference} did not reach {endpoint}: {error.reason}"
+            ) from error
+        if answer.status >= 400:
+            raise failures.of_answer(answer.status, body, endpoint=str(endpoint))
+        return content_views.complete_image(json.loads(body))
 
     def logs(
         self,

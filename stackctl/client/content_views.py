@@ -1,4 +1,4 @@
-"""The API's answers about configs and secrets, as `views` has all others."""
+"""The API's answers about configs, secrets and images, as `views` has all others."""
 
 from collections.abc import Mapping
 from typing import TypedDict, cast
@@ -23,6 +23,14 @@ class ContentView(TypedDict):
     removing: bool
 
 
+class ImageView(TypedDict):
+    """One image that the answering manager holds."""
+
+    reference: str
+    size_bytes: int
+    stored_at: float
+
+
 # Mutable defaults are shared between answers; nobody changes an answer.
 DEFAULTS: Mapping[type, Answer] = {
     ContentView: {
@@ -32,9 +40,15 @@ DEFAULTS: Mapping[type, Answer] = {
         "created_at": 0,
         "removing": False,
     },
+    ImageView: {},
 }
 
 
 def complete_content(answer: Answer) -> ContentView:
     """A content with every field."""
     return cast("ContentView", filled(ContentView, answer, DEFAULTS))
+
+
+def complete_image(answer: Answer) -> ImageView:
+    """An image with every field."""
+    return cast("ImageView", filled(ImageView, answer, DEFAULTS))

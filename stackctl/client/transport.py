@@ -7,7 +7,7 @@ to another manager.
 """
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Self
@@ -59,12 +59,13 @@ class Endpoint(NamedTuple):
 class Request(NamedTuple):
     """One request; `timeout_seconds` bounds each wait for bytes of the answer.
 
-    `answer_after_seconds` is how long the manager is asked to take (a long poll).
+    `answer_after_seconds` is how long the manager is asked to take (a long poll). A `body` in
+    pieces is sent as it comes, and once only.
     """
 
     method: str
     target: str
-    body: bytes = b""
+    body: bytes | Iterable[bytes] = b""
     timeout_seconds: float = 15.0
     answer_after_seconds: float = 0.0
 
@@ -209,11 +210,26 @@ def send(endpoint: Endpoint, request: Request, tls: "ssl.SSLContext | None" = No
     try:
         with _translated():
             connection.settimeout(request.timeout_seconds)
-            connection.sendall(_head(endpoint, request) + request.body)
+            _send_all(connection, endpoint, request)
             return Answer(connection, connection.makefile("rb"))
     except BaseException:
         connection.close()
         raise
+
+
+def _send_all(connection: socket.socket, endpoint: Endpoint, request: Request) -> None:
+    body = request.body
+    if isinstance(body, bytes):
+        connection.sendall(_head(endpoint, request) + body)
+        return
+    connection.sendall(_head(endpoint, request))
+    for piece in body:
+        try:
+            if piece:
+                connection.sendall(b"%x\r\n%b\r\n" % (len(piece), piece))
+        except (BrokenPipeError, ConnectionResetError):
+            return  # the manager refused in the middle, and its answer says why
+    connection.sendall(b"0\r\n\r\n")
 
 
 def _connect(endpoint: Endpoint, tls: "ssl.SSLContext | None") -> socket.socket:
@@ -261,9 +277,13 @@ def _head(endpoint: Endpoint, request: Request) -> bytes:
         "Accept: application/json",
         "Connection: close",
     ]
-    if request.body or request.method in {"PUT", "POST", "PATCH"}:
+    body = request.body
+    if not isinstance(body, bytes):
+        lines.append("Content-Type: application/octet-stream")
+        lines.append("Transfer-Encoding: chunked")
+    elif body or request.method in {"PUT", "POST", "PATCH"}:
         lines.append("Content-Type: application/json")
-        lines.append(f"Content-Length: {len(request.body)}")
+        lines.append(f"Content-Length: {len(body)}")
     return ("\r\n".join(lines) + "\r\n\r\n").encode("ascii")
 
 

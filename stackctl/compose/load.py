@@ -10,6 +10,7 @@ convert     document -> spec (for a cluster)
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from stackctl.compose.built_images import with_built_images, without_building
 from stackctl.compose.checks import check_document
 from stackctl.compose.convert import convert
 from stackctl.compose.document import Document
@@ -55,7 +56,9 @@ def examine(request: LoadRequest, target: Target | None) -> Loaded:
     document = Document()
     if request.interpolate:
         judgements = judge(assembled.root, target) if target else ()
+        judgements = without_building(judgements, request.images)
         document = _document(assembled, judgements, log, target=target, lenient=request.lenient)
+        document = with_built_images(document, request.images)
         if request.checks:
             check_document(document, log, target, stack_name=assembled.name)
     return Loaded(

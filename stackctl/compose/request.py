@@ -24,6 +24,7 @@ class LoadRequest(NamedTuple):
     interpolate: bool = True  # without, the tree is merged, but not read
     checks: bool = True  # without, what only makes sense across sections is not looked at
     lenient: bool = False  # what the target cannot do is noted and left out, not a problem
+    images: Mapping[str, str] = {}  # service -> image built for it, whatever the files say
 
 
 class Loaded(NamedTuple):

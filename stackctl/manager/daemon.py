@@ -20,6 +20,8 @@ from stackctl.manager.cluster import ReplicatedCluster, start_task, stop_task
 from stackctl.manager.consensus import Consensus, ConsensusSettings, Member
 from stackctl.manager.forwarding import Forwarding
 from stackctl.manager.identity import IdentityDirectory
+from stackctl.manager.image_keeping import ImageKeeping
+from stackctl.manager.image_store import ImageStore
 from stackctl.manager.leader import LeaderLoop
 from stackctl.manager.liveness import Liveness
 from stackctl.manager.membership import Membership
@@ -104,6 +106,10 @@ class Manager:
         self._consensus = self._make_consensus(own, directory)
         await asyncio.to_thread(self._consensus.start)
         self._cluster.attach(self._consensus)
+        images = ImageStore(settings.images_dir, bytes_max=settings.images_bytes_max)
+        image_keeping = ImageKeeping(
+            images, cluster=self._cluster, peers=self._peers, self_id=own.node_id
+        )
         parts = Parts(
             settings=settings,
             identity=own,
@@ -113,6 +119,8 @@ class Manager:
             sessions=sessions,
             peers=self._peers,
             vault=vault,
+            images=images,
+            image_keeping=image_keeping,
         )
         self._server = ApiServer(parts, ROUTES)
         await self._server.start(server_tls)
@@ -124,6 +132,7 @@ class Manager:
             ("forwarding", forwarding.run()),
             ("certificate renewal", renewal.run()),
             ("membership", Membership(parts).run()),
+            ("image keeping", image_keeping.run()),
         ):
             self._tasks.append(start_task(work, name=name))
         _log.info("manager %s serves %s", own.node_id, settings.api_address)

@@ -4,6 +4,8 @@ import msgspec
 
 from stackctl.manager.clock import Clock
 from stackctl.manager.cluster import ReplicatedCluster
+from stackctl.manager.image_keeping import ImageKeeping
+from stackctl.manager.image_store import ImageStore
 from stackctl.manager.liveness import Liveness
 from stackctl.manager.node_identity import NodeIdentity
 from stackctl.manager.peers import Peers
@@ -23,3 +25,5 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     sessions: Sessions
     peers: Peers
     vault: Vault
+    images: ImageStore
+    image_keeping: ImageKeeping

@@ -14,6 +14,8 @@ from stackctl.wire import codec
 
 CONNECT_SECONDS = 1.0
 LINE_BYTES_MAX = 1 << 20
+PIECE_SECONDS = 30.0  # between two pieces of a content
+PIECE_BYTES = 256 << 10
 
 
 class Peers:
@@ -61,12 +63,37 @@ class Peers:
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
             raise _unreachable(node_id, error) from error
 
-    def _request(
-        self, node_id: str, path: str, *, body: object, timeout: aiohttp.ClientTimeout
-    ) -> "aiohttp.client._RequestContextManager":
+    async def pieces(self, node_id: str, target: str) -> AsyncGenerator[bytes, None]:
+        """The content at a path, as it comes, to its last byte. Raises ClusterUnavailable."""
+        timeout = aiohttp.ClientTimeout(
+            total=None, sock_connect=CONNECT_SECONDS, sock_read=PIECE_SECONDS
+        )
+        address = self._address_of(node_id)
+        try:
+            async with self._http.get(
+                f"https://{address}{target}", server_hostname=node_id, timeout=timeout
+            ) as response:
+                if response.status >= 400:
+                    content = await response.read()
+                    raise ClusterUnavailable(
+                        f"manager {node_id} answered with {response.status}:"
+                        f" {content[:300].decode(errors='replace')}"
+                    )
+                async for piece in response.content.iter_chunked(PIECE_BYTES):
+                    yield piece
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            raise _unreachable(node_id, error) from error
+
+    def _address_of(self, node_id: str) -> str:
         address = self._addresses().get(node_id)
         if address is None:
             raise ClusterUnavailable(f"{node_id} is no manager of this cluster")
+        return address
+
+    def _request(
+        self, node_id: str, path: str, *, body: object, timeout: aiohttp.ClientTimeout
+    ) -> "aiohttp.client._RequestContextManager":
+        address = self._address_of(node_id)
         return self._http.post(
             f"https://{address}{path}",
             data=codec.to_json(body),

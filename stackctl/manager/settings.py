@@ -18,6 +18,7 @@ from stackctl.errors import InputError
 API_PORT = 2477
 STATE_DIR = Path("/var/lib/stackctl")
 RUN_DIR = Path("/run/stackctl")
+IMAGES_BYTES_MAX = 20 << 30
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +38,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     proposal_timeout_seconds: float = 10.0
     read_timeout_seconds: float = 5.0
     full_round_seconds: float = 60.0
+    images_bytes_max: int = IMAGES_BYTES_MAX
     log_level: str = "info"
 
     @property
@@ -48,6 +50,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def raft_dir(self) -> Path:
         """Where the replicated log is."""
         return self.state_dir / "raft"
+
+    @property
+    def images_dir(self) -> Path:
+        """Where the images are that nodes fetch from the managers."""
+        return self.state_dir / "images"
 
     @property
     def socket_path(self) -> Path:
@@ -102,6 +109,7 @@ def parse_settings(arguments: Sequence[str] | None = None) -> Settings:
         join_token=given.join_token,
         join=tuple(given.join),
         node_down_seconds=given.node_down_seconds,
+        images_bytes_max=given.images_bytes_max,
         log_level=given.log_level,
     )
 
@@ -132,6 +140,13 @@ def _parser() -> argparse.ArgumentParser:
         type=float,
         default=3.0,
         help="silence after which a node counts as down (%(default)s)",
+    )
+    add(
+        "--images-bytes-max",
+        type=int,
+        default=IMAGES_BYTES_MAX,
+        help="how much the images together may take that people have built for this cluster"
+        " (%(default)s)",
     )
     add("--log-level", choices=("debug", "info", "warning", "error"), default="info")
     return parser

@@ -362,6 +362,14 @@ class ContentView(Model, frozen=True, kw_only=True):
     removing: bool = False
 
 
+class ImageView(Model, frozen=True, kw_only=True):
+    """One image of the cluster's own that the answering manager holds."""
+
+    reference: str
+    size_bytes: int
+    stored_at: float
+
+
 class LogLine(Model, frozen=True, kw_only=True):
     """One line of `GET …/logs`, which answers one JSON object per line."""
 

@@ -35,6 +35,7 @@ NAMES = [
     "RebalanceView",
     "NetworkView",
     "ContentView",
+    "ImageView",
     "LogLine",
     "ChangesView",
 ]

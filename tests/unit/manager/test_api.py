@@ -180,6 +180,7 @@ def test_a_worker_may_use_what_is_for_nodes_and_nothing_else() -> None:
     }
     assert open_to_workers == {
         ("GET", "/v1/agent"),
+        ("GET", "/v1/images/content"),
         ("GET", "/v1/nodes/{ref}"),
         ("GET", "/v1/tasks"),
         ("POST", "/v1/certificate"),

@@ -1,0 +1,141 @@
+"""`deploy --build`: images are built on an engine here and handed to the managers.
+
+The files are read whole before anything is built, so that a mistake in them costs no build. For
+that the services get names of images that are to be; the real ones take their place afterwards.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from stackctl.cli.local_stack import LocalStack
+from stackctl.cli.render.step_progress import ProgressMode, StepProgress
+from stackctl.cli.session import Session
+from stackctl.compose.document import Document
+from stackctl.errors import StackctlError
+from stackctl.local.building.build_image import build_image
+from stackctl.local.building.build_request import BuildFlags, ImageBuild, image_builds
+from stackctl.local.engine.client import Engine
+from stackctl.local.image_saving import (
+    SavedImage,
+    forget_earlier_builds,
+    name_for_cluster,
+    save_image,
+)
+from stackctl.local.progress import Phase, Progress, Report
+from stackctl.model.cluster_images import cluster_reference
+
+if TYPE_CHECKING:
+    from stackctl.model.specs import ServiceSpec, StackSpec
+
+
+SHOWN_BYTES = 1 << 20  # between two reports of how much has been sent
+
+
+class Builds(NamedTuple):
+    """What is built: by service, and the name that stands for the image until it is there."""
+
+    wanted: Mapping[str, ImageBuild]
+    stand_ins: Mapping[str, str]
+
+
+def builds_of(document: Document, stack_name: str) -> Builds:
+    """The builds of a document's services."""
+    wanted = {build.service_key: build for build in image_builds(stack_name, document.services)}
+    stand_ins = {
+        key: cluster_reference(build.image, f"{number:012x}")
+        for number, (key, build) in enumerate(wanted.items())
+    }
+    return Builds(wanted, stand_ins)
+
+
+def build_and_hand_over(
+    session: Session, builds: Builds, *, is_quiet: bool
+) -> dict[str, SavedImage]:
+    """Build the images, and give the managers those that they lack; returns them by stand-in.
+
+    Raises EngineUnavailable without an engine here, StepFailed for a build that fails, and what
+    managers refuse.
+    """
+    if not builds.wanted:
+        session.terminal.note("nothing to build: no service has build:")
+        return {}
+    engine = LocalStack(session).engine
+    session.client.cluster()  # no build for a cluster that does not answer
+    saved = {
+        builds.stand_ins[key]: _build(session, engine, wanted, is_quiet=is_quiet)
+        for key, wanted in builds.wanted.items()
+    }
+    held = {image["reference"] for image in session.client.images()}
+    mode = ProgressMode.QUIET if is_quiet else ProgressMode.AUTO
+    with StepProgress(session.terminal, mode, title="handing over") as progress:
+        for image in dict.fromkeys(saved.values()):
+            _hand_over(session, engine, image, held, progress.report)
+    return saved
+
+
+def with_images(spec: "StackSpec", images: Mapping[str, SavedImage]) -> "StackSpec":
+    """The spec with the images in place of what stood for them; their platform places the tasks."""
+    services = tuple(_with_image(service, images) for service in spec.services)
+    return msgspec.structs.replace(spec, services=services)
+
+
+def _with_image(service: "ServiceSpec", images: Mapping[str, SavedImage]) -> "ServiceSpec":
+    container = service.task.container
+    image = images.get(container.image)
+    if image is None:
+        return service
+    container = msgspec.structs.replace(
+        container, image=image.reference, platform=container.platform or image.platform
+    )
+    task = msgspec.structs.replace(service.task, container=container)
+    return msgspec.structs.replace(service, task=task)
+
+
+def _build(session: Session, engine: Engine, wanted: ImageBuild, *, is_quiet: bool) -> SavedImage:
+    def show(line: str) -> None:
+        if not is_quiet:
+            session.terminal.note(f"{wanted.service_key} | {line}")
+
+    image_id = build_image(
+        engine, wanted, BuildFlags(), environment=session.environment, on_line=show
+    )
+    return name_for_cluster(engine, wanted.image, image_id)
+
+
+def _hand_over(
+    session: Session, engine: Engine, image: SavedImage, held: set[str], report: Report
+) -> None:
+    resource = f"Image {image.reference}"
+    client = session.client
+    if image.reference in held:
+        client.put_image(image.reference, ())  # nothing is sent; it will not be cleaned away now
+        report(Progress(resource, Phase.DONE, "Is there"))
+        return
+
+    shown = 0
+
+    def show(done: int) -> None:
+        nonlocal shown
+        if done - shown >= SHOWN_BYTES:
+            shown = done
+            total = max(image.size_bytes, done)
+            part = Progress(
+                image.reference,
+                Phase.WORKING,
+                "Sending",
+                parent=resource,
+                current=done,
+                total=total,
+            )
+            report(part)
+
+    report(Progress(resource, Phase.WORKING, "Sending"))
+    try:
+        client.put_image(image.reference, save_image(engine, image.reference, on_bytes=show))
+    except StackctlError as error:
+        report(Progress(resource, Phase.ERROR, "Error", error.message))
+        raise
+    report(Progress(resource, Phase.DONE, "Sent"))
+    forget_earlier_builds(engine, image.reference)
