@@ -63,11 +63,12 @@ class _Index:
 
     def __init__(self, parts: Map[str, Map[str, objects.Task]]) -> None:
         self._parts = parts.mutate()
+        self._single: dict[str, objects.Task] = {}  # parts in which one task has changed so far
         self._open: dict[str, MapMutation[str, objects.Task]] = {}
 
     def read(self, key: str) -> Map[str, objects.Task]:
         """The tasks under a key; the same value until they change."""
-        if key in self._open:
+        if key in self._single or key in self._open:
             self._close(key)
         return self._parts.get(key, NO_TASKS)
 
@@ -75,6 +76,9 @@ class _Index:
         """Adds a task or replaces it."""
         part = self._open.get(key)
         if part is None:
+            if key not in self._single:  # most nodes get one task in an entry of a large round
+                self._single[key] = task
+                return
             part = self._opened(key)
         part[task.id] = task
 
@@ -84,7 +88,7 @@ class _Index:
 
     def finish(self) -> Map[str, Map[str, objects.Task]]:
         """All parts; the index must not be used afterwards."""
-        for key in list(self._open):
+        for key in (*self._single, *self._open):
             self._close(key)
         return self._parts.finish()
 
@@ -92,9 +96,16 @@ class _Index:
         part = self._open.get(key)
         if part is None:
             part = self._open[key] = self._parts.get(key, NO_TASKS).mutate()
+            single = self._single.pop(key, None)
+            if single is not None:
+                part[single.id] = single
         return part
 
     def _close(self, key: str) -> None:
+        single = self._single.pop(key, None)
+        if single is not None:
+            self._parts[key] = self._parts.get(key, NO_TASKS).set(single.id, single)
+            return
         part = self._open.pop(key).finish()
         if part:
             self._parts[key] = part
