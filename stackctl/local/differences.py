@@ -25,7 +25,7 @@ def replacement_cause(
         if other in replaced:
             return f"{other} is replaced, and it shares that container's namespace or volumes"
     if container.config_hash != service_hash(service):
-        return "its configuration has changed"
+        return _other_maker(container) or "its configuration has changed"
     image = observed.images.get(names.image_of(stack_name, service))
     if image is not None and image.id != container.labels.get(labels.IMAGE, image.id):
         return "its image has changed"
@@ -36,6 +36,14 @@ def replacement_cause(
     if container.state == RUNNING and (missing := sorted(wanted - joined)):
         return f"it is not on network {missing[0]}"
     return _volume_cause(service, container, document)
+
+
+def _other_maker(container: Container) -> str:
+    """What to say of a container that another program has made."""
+    version = container.labels.get(labels.VERSION, labels.COMPATIBLE_VERSION)
+    if version == labels.COMPATIBLE_VERSION:
+        return ""
+    return f"docker compose {version} made it, and notes a configuration in another way"
 
 
 def _parents(service: Service) -> tuple[str, ...]:

@@ -20,8 +20,9 @@ NETWORK = f"{PREFIX}network"
 VERSION = f"{PREFIX}version"
 REPLACES = f"{PREFIX}replace"
 
-# Of our own: what a network or volume was made from.
-MADE_FROM = "stackctl.made-from"
+# Of our own: what a network or volume was made from. docker-compose 1 complains of every label that
+# its file does not have, unless it begins with com.docker.
+MADE_FROM = f"{PREFIX}stackctl-made-from"
 
 # What we say we are: a version of Compose whose labels these are.
 COMPATIBLE_VERSION = "2.40.0"
