@@ -14,7 +14,7 @@ from stackctl.local.plan import plan_lines
 from stackctl.local.stack_files import Stack
 from stackctl.local.up import Foreseen, Up, UpOptions
 
-_TRUE = frozenset(("1", "true", "yes", "on"))
+_WITHOUT_LIMIT = -1  # more at once than AT_ONCE_MAX makes nothing faster
 
 
 class UpFlags(NamedTuple):
@@ -55,8 +55,9 @@ def bring_up(
         at_once_max=parallel_limit(session, flags.options.at_once_max),
         plan=flags.options.plan._replace(
             removes_orphans=flags.options.plan.removes_orphans
-            or is_set(session, "COMPOSE_REMOVE_ORPHANS"),
-            ignores_orphans=is_set(session, "COMPOSE_IGNORE_ORPHANS"),
+            or session.says_yes("COMPOSE_REMOVE_ORPHANS"),
+            ignores_orphans=session.says_yes("COMPOSE_IGNORE_ORPHANS"),
+            takes_everything=session.stack_flags.takes_everything,
         ),
     )
     up = Up(local.engine, stack, options, session.environment)
@@ -112,6 +113,8 @@ def progress_mode(session: Session, given: ProgressMode | None) -> ProgressMode:
 def parallel_limit(session: Session, given: int) -> int:
     """How many steps are done at once. Raises InputError for a wrong variable."""
     word = session.environment.get("COMPOSE_PARALLEL_LIMIT", "")
+    if given == _WITHOUT_LIMIT:
+        return AT_ONCE_MAX
     if given != AT_ONCE_MAX or not word:
         return given
     if word == "-1":
@@ -119,11 +122,6 @@ def parallel_limit(session: Session, given: int) -> int:
     if not word.isdigit() or word == "0":
         raise InputError(f"COMPOSE_PARALLEL_LIMIT is {word!r}, and no number above 0")
     return int(word)
-
-
-def is_set(session: Session, variable: str) -> bool:
-    """Whether a variable says yes."""
-    return session.environment.get(variable, "").lower() in _TRUE
 
 
 def _show(session: Session, foreseen: Foreseen) -> None:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from stackctl.cli.render.terminal import Ansi
 from stackctl.cli.session import Session
 
 if TYPE_CHECKING:
@@ -72,6 +73,28 @@ Name = Annotated[
         metavar="STACK",
         help="Name of the stack.  [env: COMPOSE_PROJECT_NAME; default: name: of the file, else "
         "its folder]",
+        show_default=False,
+    ),
+]
+
+Compatibility = Annotated[
+    bool,
+    typer.Option(
+        "--compatibility",
+        help="Join names with _ as version 1 of Compose did.  [env: COMPOSE_COMPATIBILITY]",
+    ),
+]
+AllResources = Annotated[
+    bool,
+    typer.Option(
+        "--all-resources", help="Make also networks and volumes of the file that no service uses."
+    ),
+]
+Colours = Annotated[
+    Ansi | None,
+    typer.Option(
+        "--ansi",
+        help="Whether colours are used and lines redrawn.  [env: COMPOSE_ANSI; default: auto]",
         show_default=False,
     ),
 ]

@@ -4,7 +4,7 @@ import typer
 
 from stackctl.cli import local_options, options, up_flags
 from stackctl.local.execute import AT_ONCE_MAX
-from stackctl.local.image_needs import PullFlag
+from stackctl.local.image_needs import ImageFlags, PullFlag
 from stackctl.local.reconcile import PlanOptions
 from stackctl.local.up import UpOptions
 
@@ -20,11 +20,14 @@ def create(
     services: local_options.Services = None,
     build: up_flags.Build = False,
     no_build: up_flags.NoBuild = False,
+    quiet_build: up_flags.QuietBuild = False,
     pull: up_flags.Pull = PullFlag.POLICY,
+    quiet_pull: up_flags.QuietPull = False,
     force_recreate: up_flags.ForceRecreate = False,
     no_recreate: up_flags.NoRecreate = False,
     remove_orphans: local_options.RemoveOrphans = False,
     scale: up_flags.Scale = None,
+    yes: up_flags.Yes = False,
     parallel: local_options.Parallel = None,
     progress: local_options.Progress = None,
     dry_run: local_options.DryRun = False,
@@ -37,6 +40,7 @@ def create(
         recreate=up_flags.recreation(force=force_recreate, never=no_recreate),
         recreate_dependencies=up_flags.recreation(force=False, never=no_recreate),
         removes_orphans=remove_orphans,
+        replaces_volumes=yes,
         starts=False,
         scale=local_options.parse_scale(scale),
     )
@@ -44,7 +48,7 @@ def create(
         services=plan.services,
         options=UpOptions(
             plan,
-            up_flags.image_flags(pull, builds=build, never_builds=no_build),
+            up_flags.checked(ImageFlags(pull, build, no_build, quiet_pull, quiet_build)),
             parallel or AT_ONCE_MAX,
         ),
         progress=progress,

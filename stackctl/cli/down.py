@@ -42,10 +42,10 @@ def down(
     dry_run: local_options.DryRun = False,
 ) -> int:
     """Stop and remove the containers and networks of a stack."""
-    from stackctl.cli import bringing_up, ending
+    from stackctl.cli import ending
 
     session = options.session_of(context)
-    orphans = remove_orphans or bringing_up.is_set(session, "COMPOSE_REMOVE_ORPHANS")
+    orphans = remove_orphans or options.session_of(context).says_yes("COMPOSE_REMOVE_ORPHANS")
     flags = ending.EndFlags(
         tuple(services or ()), timeout, volumes, rmi or "", orphans, progress, dry_run
     )

@@ -122,6 +122,21 @@ def remove(session: Session, flags: EndFlags, *, stops: bool, forces: bool) -> i
     return 0
 
 
+def remove_orphans(session: Session, flags: EndFlags) -> int:
+    """Remove the containers of services that the file no longer has, running or not.
+
+    Raises InputError where there is no file to say which those are.
+    """
+    local = LocalStack(session)
+    stack = local.read()
+    known = {*stack.services, *stack.switched_off}
+    orphans = [it for it in local.containers() if it.service not in known and not it.is_one_off]
+    stops = plan_stop(orphans, timeout_seconds=0)
+    plan = plan_removal(orphans, stops, cause="the file has no service for it")
+    run_plan(session, There(local, stack, tuple(orphans)), plan, flags, title="rm")
+    return 0
+
+
 def run_plan(session: Session, there: There, plan: Plan, flags: EndFlags, *, title: str) -> None:
     """Carry a plan out, or show it."""
     if flags.is_dry_run:
@@ -141,7 +156,7 @@ def hooks_of(stack: Stack | None) -> dict[str, tuple[Hook, ...]]:
 def _read_if_there(session: Session, local: LocalStack) -> Stack | None:
     """The files, unless there are none to be found: then a name is enough."""
     try:
-        return load_stack(local.request)
+        return load_stack(local.request, name_separator=local.name_separator)
     except InputError:
         flags = session.stack_flags
         if flags.files or not (flags.name or session.environment.get("COMPOSE_PROJECT_NAME")):

@@ -15,9 +15,11 @@ from stackctl.cli.bringing_up import BroughtUp, UpFlags, bring_up
 from stackctl.cli.local_stack import LocalStack
 from stackctl.cli.main import INTERRUPTED
 from stackctl.cli.render.log_prefixes import Prefixes, PrefixStyle
+from stackctl.cli.render.step_progress import ProgressMode
 from stackctl.cli.session import Session
 from stackctl.cli.stack_logs import ended_text
 from stackctl.cli.up_flags import refuse_both, refuse_detached
+from stackctl.cli.watch_loop import Watch
 from stackctl.errors import StackctlError, UnknownName
 from stackctl.local.actions import Actions
 from stackctl.local.down import plan_stop
@@ -27,6 +29,7 @@ from stackctl.local.failures import EngineRefusal
 from stackctl.local.log_following import ContainerEnded, Following, still_running
 from stackctl.local.logs import LogLine, LogRange
 from stackctl.local.observed import Container
+from stackctl.local.observing import list_containers
 from stackctl.local.progress import silent
 from stackctl.local.stack_files import Stack
 
@@ -41,6 +44,7 @@ class AttachFlags(NamedTuple):
     aborts_on_failure: bool = False
     exit_code_from: str = ""
     style: PrefixStyle = PrefixStyle()
+    watches: bool = False  # --watch
 
 
 def attached_services(stack: Stack, named: Sequence[str], flags: AttachFlags) -> tuple[str, ...]:
@@ -66,6 +70,7 @@ def run_up(session: Session, flags: UpFlags, attach: AttachFlags, *, is_detached
         "--abort-on-container-exit": attach.aborts_on_exit,
         "--abort-on-container-failure": attach.aborts_on_failure,
         "--exit-code-from": attach.exit_code_from,
+        "--watch": attach.watches,
     }
     refuse_detached(shows, detach=is_detached, wait=flags.waits)
     refuse_both({key: shows[key] for key in ("--attach", "--attach-dependencies")})
@@ -84,6 +89,7 @@ def up_in_foreground(session: Session, flags: UpFlags, attach: AttachFlags) -> i
     local = LocalStack(session)
     stack = local.read(named=flags.services)
     shown = attached_services(stack, flags.services, attach)
+    watch = _watch_of(session, local, stack, flags) if attach.watches else None
     following = Following(
         local.engine, stack.name, is_chosen=lambda service, _: service in stack.services
     )
@@ -96,7 +102,8 @@ def up_in_foreground(session: Session, flags: UpFlags, attach: AttachFlags) -> i
             session.terminal.note("Gracefully stopping...")
             _stop(local.engine, stack, tuple(stack.services))
             return INTERRUPTED
-        return _Foreground(session, brought, attach, shown, following).run()
+        foreground = _Foreground(session, brought, attach, shown, following)
+        return foreground.run() if watch is None else foreground.run_with(watch)
     finally:
         following.close()
 
@@ -123,6 +130,7 @@ class _Foreground:
         self._is_aborting = False
         self._code_from = attach.exit_code_from
         self._service_of: dict[str, str] = {}
+        self._watch: Watch | None = None
         self._running_before = _left_alone(brought)
 
     def run(self) -> int:
@@ -140,8 +148,15 @@ class _Foreground:
             self._follow(containers)
         return INTERRUPTED if self._interrupts else self._exit_code
 
+    def run_with(self, watch: Watch) -> int:
+        """As `run`, reacting to files; it goes on when all have ended, as the next change may mend
+        what ended them."""
+        self._watch = watch
+        self._in_background(watch.run)
+        return self.run()
+
     def _follow(self, containers: Sequence[Container]) -> None:
-        if not containers:
+        if not containers and self._watch is None:
             self._following.close()
         for happening in self._following.happenings():
             if isinstance(happening, LogLine):
@@ -161,10 +176,23 @@ class _Foreground:
         self._service_of.setdefault(ended.container, ended.service)
         if ended.service in self._shown:
             self._session.terminal.note(ended_text(ended, self._prefixes))
-        if not ended.restarts:
+        if not ended.restarts and not self._is_replaced(ended):
             self._judge(ended)
+        if self._watch is None or self._interrupts or self._is_aborting:
+            self._close_if_over()
+
+    def _close_if_over(self) -> None:
         if not still_running(self._engine, self._stack.name, self._services):
             self._following.close()
+
+    def _is_replaced(self, ended: ContainerEnded) -> bool:
+        """Whether the watch has ended a container, to replace or restart it."""
+        if self._watch is None:
+            return False
+        return ended.service in self._watch.changing or not any(
+            it.name == ended.container and not it.is_alive
+            for it in list_containers(self._engine, self._stack.name)
+        )
 
     def _judge(self, ended: ContainerEnded) -> None:
         """What an end means for the others, and for our exit code."""
@@ -192,7 +220,11 @@ class _Foreground:
         self._stop_all()
 
     def _stop_all(self) -> None:
+        if self._watch is not None:
+            self._watch.end()
         _stop(self._engine, self._stack, self._services)
+        if self._watch is not None:
+            self._close_if_over()  # all may have ended before
 
     def _kill_all(self) -> None:
         for container in still_running(self._engine, self._stack.name, self._services):
@@ -211,6 +243,15 @@ class _Foreground:
                 self._following.close()
 
         threading.Thread(target=guarded, daemon=True).start()
+
+
+def _watch_of(session: Session, local: LocalStack, stack: Stack, flags: UpFlags) -> Watch:
+    """What is watched: looked at before anything starts, so that no change is lost."""
+    is_quiet = flags.progress is ProgressMode.QUIET
+    # Lines that are redrawn do not go with those of containers.
+    progress = ProgressMode.PLAIN
+    chosen = flags.services
+    return Watch(session, local, stack, services=chosen, is_quiet=is_quiet, progress=progress)
 
 
 def _left_alone(brought: BroughtUp) -> frozenset[str]:

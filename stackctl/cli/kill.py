@@ -18,12 +18,13 @@ def kill(
     signal: Annotated[
         str, typer.Option("--signal", "-s", metavar="SIGNAL", help="Such as SIGTERM or HUP.")
     ] = "SIGKILL",
+    remove_orphans: local_options.RemoveOrphans = False,
     progress: local_options.Progress = None,
 ) -> int:
     """Send a signal to the containers of a stack, by default the one that ends them at once."""
     from stackctl.cli import container_changes, ending
 
     flags = ending.EndFlags(tuple(services or ()), progress=progress)
-    return container_changes.signal_all(
-        options.session_of(context), flags, Signal.KILL, name=signal
-    )
+    session = options.session_of(context)
+    code = container_changes.signal_all(session, flags, Signal.KILL, name=signal)
+    return ending.remove_orphans(session, flags) if remove_orphans else code

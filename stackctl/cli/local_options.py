@@ -53,8 +53,9 @@ Parallel = Annotated[
     typer.Option(
         "--parallel",
         metavar="N",
-        min=1,
-        help="How many steps are done at once.  [env: COMPOSE_PARALLEL_LIMIT; default: 16]",
+        min=-1,
+        help="How many steps are done at once, -1 is as many as make sense.  "
+        "[env: COMPOSE_PARALLEL_LIMIT; default: 16]",
         show_default=False,
     ),
 ]

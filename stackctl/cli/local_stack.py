@@ -46,9 +46,17 @@ class LocalStack:
         """The stack's name. Raises InputError."""
         return stack_files.stack_name_of(self.request)
 
+    @property
+    def name_separator(self) -> str:
+        """What stands between the parts of names that are made up."""
+        is_compatible = self._session.stack_flags.is_compatible
+        return "_" if is_compatible or self._session.says_yes("COMPOSE_COMPATIBILITY") else "-"
+
     def read(self, named: Sequence[str] = ()) -> stack_files.Stack:
         """What the files say, with the services that are named. Raises ComposeProblems."""
-        stack = stack_files.load_stack(self.request, named=named)
+        stack = stack_files.load_stack(
+            self.request, named=named, name_separator=self.name_separator
+        )
         off = {("services", key) for key in stack.switched_off}
         for note in stack.notes:
             # Profiles are switched off on purpose, and these commands are typed all day.

@@ -8,6 +8,35 @@ from stackctl.cli.listings.options import ListOptions
 from stackctl.cli.moments import parse_duration
 from stackctl.cli.session import Session
 
+Endpoints = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--endpoint",
+        "-H",
+        metavar="URL",
+        help="A manager to ask, unix:///PATH or https://ADDRESS:PORT; may be given several "
+        "times.  [env: STACKCTL_ENDPOINT; default: the current context, else "
+        "unix:///run/stackctl/manager.sock]",
+    ),
+]
+ContextName = Annotated[
+    str,
+    typer.Option(
+        "--context",
+        metavar="CONTEXT",
+        help="The cluster to talk to, by name.  [env: STACKCTL_CONTEXT]",
+        show_default=False,
+    ),
+]
+IdentityFolder = Annotated[
+    str,
+    typer.Option(
+        "--identity",
+        metavar="FOLDER",
+        help="Where ca.pem, node.pem and node.key are, for https.  [env: STACKCTL_IDENTITY]",
+        show_default=False,
+    ),
+]
 Filters = Annotated[
     list[str] | None,
     typer.Option("--filter", "-f", metavar="KEY=VALUE", help="Show only what matches."),

@@ -1,14 +1,14 @@
 """The program as typer sees it: the options before the command, and the lazy groups."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, cast
 
 import typer
 
 import stackctl
-from stackctl.cli import compose_options
-from stackctl.cli.groups import LazyGroup
-from stackctl.cli.options import session_of
+from stackctl.cli import compose_options, local_options, options
+from stackctl.cli.groups import ENTRIES, LazyGroup
+from stackctl.cli.render.terminal import Ansi
 from stackctl.cli.session import Session, StackFlags
 from stackctl.client.contexts import Choice
 from stackctl.errors import InputError
@@ -18,12 +18,16 @@ from stackctl.errors import InputError
 UsageError = cast("type[Exception]", typer.BadParameter.__mro__[1])
 ProgramError = cast("type[Exception]", typer.BadParameter.__mro__[2])
 
-GLOBAL_OPTIONS = frozenset({"--endpoint", "-H", "--context", "--identity", "--debug"})
+GLOBAL_OPTIONS = frozenset(
+    {"--endpoint", "-H", "--context", "--identity", "--debug", "--file", "-f", "--project-name"}
+    | {"-p", "--profile", "--env-file", "--project-directory", "--ansi", "--compatibility"}
+    | {"--all-resources"}
+)
 
 # Scripts written for Swarm say `--detach=false`; of our flags, all are off unless given.
 _SWITCHES = frozenset(
     {"--detach", "-d", "--prune", "--rerun", "--dry-run", "--lenient", "--quiet", "-q", "--follow"}
-    | {"--force", "--no-trunc"}
+    | {"--force", "--no-trunc", "--menu", "--watch", "--build", "--wait"}
 )
 
 app = typer.Typer(
@@ -49,39 +53,20 @@ def _show_version(wanted: bool) -> None:
 def choose(
     context: typer.Context,
     *,
-    endpoint: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--endpoint",
-            "-H",
-            metavar="URL",
-            help="A manager to ask, unix:///PATH or https://ADDRESS:PORT; may be given several "
-            "times.  [env: STACKCTL_ENDPOINT; default: the current context, else "
-            "unix:///run/stackctl/manager.sock]",
-        ),
-    ] = None,
-    name: Annotated[
-        str,
-        typer.Option(
-            "--context",
-            metavar="CONTEXT",
-            help="The cluster to talk to, by name.  [env: STACKCTL_CONTEXT]",
-            show_default=False,
-        ),
-    ] = "",
-    identity: Annotated[
-        str,
-        typer.Option(
-            metavar="FOLDER",
-            help="Where ca.pem, node.pem and node.key are, for https.  [env: STACKCTL_IDENTITY]",
-            show_default=False,
-        ),
-    ] = "",
+    endpoint: options.Endpoints = None,
+    name: options.ContextName = "",
+    identity: options.IdentityFolder = "",
     files: compose_options.Files = None,
     stack_name: compose_options.Name = None,
     env_files: compose_options.EnvFiles = None,
     profiles: compose_options.Profiles = None,
     project_directory: compose_options.ProjectDirectory = None,
+    compatibility: compose_options.Compatibility = False,
+    all_resources: compose_options.AllResources = False,
+    ansi: compose_options.Colours = None,
+    progress: local_options.Progress = None,
+    parallel: local_options.Parallel = None,
+    dry_run: local_options.DryRun = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show where an error came from.")] = False,
     version: Annotated[  # noqa: ARG001 - its callback does the work
         bool,
@@ -91,7 +76,7 @@ def choose(
     ] = False,
 ) -> None:
     """Multi-host container stacks for people who know Docker Compose."""
-    session = session_of(context)
+    session = options.session_of(context)
     session.choice = Choice(tuple(endpoint or ()), name, identity)
     session.is_debugging = session.is_debugging or debug
     session.stack_flags = StackFlags(
@@ -100,7 +85,35 @@ def choose(
         tuple(env_files or ()),
         tuple(profiles or ()),
         project_directory,
+        compatibility,
+        all_resources,
     )
+    session.terminal.use_ansi(_ansi(ansi, session))
+    _hand_on(context, {"progress": progress, "parallel": parallel, "dry_run": dry_run or None})
+
+
+def _ansi(given: Ansi | None, session: Session) -> Ansi:
+    word = session.environment.get("COMPOSE_ANSI") or Ansi.AUTO.value
+    try:
+        return given or Ansi(word)
+    except ValueError:
+        raise InputError(f"COMPOSE_ANSI is {word!r}, and not one of {', '.join(Ansi)}") from None
+
+
+def _hand_on(context: typer.Context, given: Mapping[str, object]) -> None:
+    """Flags that stand before the command, as Compose has them, count as the command's own.
+
+    Raises InputError when a command would change something that was only to be shown.
+    """
+    name = context.invoked_subcommand or ""
+    given = {key: value for key, value in given.items() if value is not None}
+    if name not in ENTRIES or not given:
+        return
+    command = cast("LazyGroup", context.command).get_command(context, name)
+    known = {parameter.name for parameter in command.params}
+    if "dry_run" in given and "dry_run" not in known:
+        raise InputError(f"{name} has no --dry-run")
+    context.default_map = {name: {key: value for key, value in given.items() if key in known}}
 
 
 def run_program(session: Session, arguments: Sequence[str]) -> int:

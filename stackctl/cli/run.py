@@ -1,15 +1,18 @@
 """`stackctl run`."""
 
 import contextlib
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from stackctl.cli import container_options as shared
-from stackctl.cli import local_options, options
+from stackctl.cli import local_options, options, up_flags
 from stackctl.cli.render.step_progress import ProgressMode, StepProgress
 from stackctl.cli.session import Session
 from stackctl.compose.grammar.shell_words import split_words
+from stackctl.compose.syntax.dotenv import DotenvError, parse_dotenv
 from stackctl.errors import InputError
 from stackctl.local.attaching import AttachOptions
 from stackctl.local.exec_session import environment_words
@@ -55,6 +58,10 @@ Publish = Annotated[
     typer.Option("--publish", "-p", metavar="[[ADDRESS:]PORT:]PORT", help="Publish a port."),
 ]
 Pull = Annotated[PullFlag, typer.Option("--pull", help="When images are fetched.")]
+EnvFiles = Annotated[
+    Words,
+    typer.Option("--env-from-file", metavar="FILE", help="Set the variables of a file, before -e."),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 Remove = Annotated[bool, typer.Option("--rm", help="Remove the container when it ends.")]
 ServicePorts = Annotated[
@@ -82,6 +89,7 @@ def run(
     detach: Detach = False,
     entrypoint: Entrypoint = None,
     environment: shared.Environment = None,
+    env_from_file: EnvFiles = None,
     interactive: Interactive = True,
     label: Labels = None,
     name: Name = "",
@@ -90,6 +98,8 @@ def run(
     publish: Publish = None,
     pull: Pull = PullFlag.POLICY,
     quiet: Quiet = False,
+    quiet_build: up_flags.QuietBuild = False,
+    quiet_pull: up_flags.QuietPull = False,
     remove_orphans: local_options.RemoveOrphans = False,
     remove: Remove = False,
     service_ports: ServicePorts = False,
@@ -104,7 +114,7 @@ def run(
     wanted = OneOffOptions(
         command=command or (),
         entrypoint=None if entrypoint is None else _words(entrypoint),
-        environment=environment_words(environment or (), session.environment),
+        environment=_environment(env_from_file or (), environment or (), session),
         labels=dict(word.partition("=")[::2] for word in label or ()),
         cap_add=cap_add or (),
         cap_drop=cap_drop or (),
@@ -121,9 +131,28 @@ def run(
         is_removed=remove,
     )
     local = shared.local_stack_of(context)
-    before = RunOptions(ImageFlags(pull, builds=build), not no_deps, remove_orphans)
+    images = ImageFlags(pull, builds=build, is_pull_quiet=quiet_pull, is_build_quiet=quiet_build)
+    before = RunOptions(images, not no_deps, remove_orphans)
     once = Run(local.engine, local.read(named=[service]), service, before, session.environment)
     return _run(session, once, wanted, is_quiet=quiet)
+
+
+def _environment(paths: Sequence[str], words: Sequence[str], session: Session) -> list[str]:
+    """The variables of files, in their order, then those of the command line."""
+    found: dict[str, str] = {}
+    for path in paths:
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+            found.update(parse_dotenv(text, session.environment.get))
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is no text in UTF-8"
+            raise InputError(f"--env-from-file {path}: {reason}") from error
+        except DotenvError as error:
+            raise InputError(
+                f"--env-from-file {path}, line {error.line}: {error}", hint=error.hint
+            ) from error
+    given = environment_words(words, session.environment)
+    return [*(f"{name}={value}" for name, value in found.items()), *given]
 
 
 def _run(session: Session, once: Run, wanted: OneOffOptions, *, is_quiet: bool) -> int:

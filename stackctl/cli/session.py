@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from stackctl.client.convergence import Limits
 
 
+_TRUE = frozenset(("1", "true", "yes", "on"))
+
+
 class StackFlags(NamedTuple):
     """Which stack of this machine's engine is meant: the flags before the command."""
 
@@ -20,6 +23,8 @@ class StackFlags(NamedTuple):
     env_files: tuple[str, ...] = ()
     profiles: tuple[str, ...] = ()
     directory: str | None = None
+    is_compatible: bool = False  # --compatibility: names of version 1
+    takes_everything: bool = False  # --all-resources
 
 
 class Session:
@@ -39,6 +44,10 @@ class Session:
         self.choice = contexts.Choice()
         self.stack_flags = StackFlags()
         self.is_debugging = False
+
+    def says_yes(self, variable: str) -> bool:
+        """Whether a variable of the environment is set to a word for yes."""
+        return self.environment.get(variable, "").lower() in _TRUE
 
     @cached_property
     def client(self) -> Client:

@@ -4,7 +4,7 @@ import typer
 
 from stackctl.cli import local_options, options, up_flags
 from stackctl.local.execute import AT_ONCE_MAX
-from stackctl.local.image_needs import PullFlag
+from stackctl.local.image_needs import ImageFlags, PullFlag
 from stackctl.local.reconcile import PlanOptions
 from stackctl.local.up import UpOptions
 
@@ -24,7 +24,9 @@ def up(
     detach: up_flags.Detach = False,
     build: up_flags.Build = False,
     no_build: up_flags.NoBuild = False,
+    quiet_build: up_flags.QuietBuild = False,
     pull: up_flags.Pull = PullFlag.POLICY,
+    quiet_pull: up_flags.QuietPull = False,
     force_recreate: up_flags.ForceRecreate = False,
     no_recreate: up_flags.NoRecreate = False,
     always_recreate_deps: up_flags.AlwaysRecreateDeps = False,
@@ -33,6 +35,9 @@ def up(
     no_start: up_flags.NoStart = False,
     remove_orphans: local_options.RemoveOrphans = False,
     scale: up_flags.Scale = None,
+    yes: up_flags.Yes = False,
+    watch: up_flags.Watch = False,
+    menu: up_flags.Menu = False,  # noqa: ARG001 - its callback does the work
     wait: up_flags.Wait = False,
     wait_timeout: up_flags.WaitTimeout = None,
     timeout: local_options.StopTimeout = None,
@@ -53,8 +58,7 @@ def up(
     from stackctl.cli import bringing_up, foreground
 
     session = options.session_of(context)
-    replaces = {"-V": renew_anon_volumes, "--always-recreate-deps": always_recreate_deps}
-    up_flags.refuse_with(replaces, {"--no-recreate": no_recreate})
+    up_flags.refuse_kept(no_recreate, renews=renew_anon_volumes, replaces=always_recreate_deps)
     plan = PlanOptions(
         services=tuple(services or ()),
         with_dependencies=not no_deps,
@@ -62,20 +66,16 @@ def up(
         recreate_dependencies=up_flags.recreation(force=always_recreate_deps, never=no_recreate),
         renews_volumes=renew_anon_volumes,
         removes_orphans=remove_orphans,
+        replaces_volumes=yes,
         starts=not no_start,
         scale=local_options.parse_scale(scale),
         stop_timeout_seconds=timeout,
     )
-    images = up_flags.image_flags(pull, builds=build, never_builds=no_build)
-    shown = local_options.prefix_style(session, no_log_prefix, timestamps, no_color)
-    flags = bringing_up.UpFlags(
-        services=plan.services,
-        options=UpOptions(plan, images, parallel or AT_ONCE_MAX),
-        progress=progress,
-        is_dry_run=dry_run,
-        waits=wait or wait_timeout is not None,
-        wait_timeout_seconds=wait_timeout,
-    )
+    images = ImageFlags(pull, build, no_build, quiet_pull, quiet_build)
+    wanted = UpOptions(plan, up_flags.checked(images, watches=watch), parallel or AT_ONCE_MAX)
+    flags = bringing_up.UpFlags(plan.services, wanted, progress, is_dry_run=dry_run)
+    if wait or wait_timeout is not None:
+        flags = flags._replace(waits=True, wait_timeout_seconds=wait_timeout)
     attaching = foreground.AttachFlags(
         attached=tuple(attach or ()),
         left_out=tuple(no_attach or ()),
@@ -83,6 +83,7 @@ def up(
         aborts_on_exit=abort_on_container_exit,
         aborts_on_failure=abort_on_container_failure,
         exit_code_from=exit_code_from,
-        style=shown,
+        style=local_options.prefix_style(session, no_log_prefix, timestamps, no_color),
+        watches=watch,
     )
     return foreground.run_up(session, flags, attaching, is_detached=detach or no_start or dry_run)

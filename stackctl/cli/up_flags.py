@@ -14,6 +14,10 @@ Detach = Annotated[
 ]
 Build = Annotated[bool, typer.Option("--build", help="Build images before anything starts.")]
 NoBuild = Annotated[bool, typer.Option("--no-build", help="Build nothing, even if it is missing.")]
+QuietPull = Annotated[bool, typer.Option("--quiet-pull", help="Do not tell how images come.")]
+QuietBuild = Annotated[
+    bool, typer.Option("--quiet-build", help="Do not tell what the builder does.")
+]
 Pull = Annotated[PullFlag, typer.Option("--pull", help="When images are fetched.")]
 ForceRecreate = Annotated[
     bool, typer.Option("--force-recreate", help="Replace containers though nothing changed.")
@@ -31,6 +35,35 @@ RenewVolumes = Annotated[
 ]
 NoDeps = Annotated[bool, typer.Option("--no-deps", help="Leave out what the services depend on.")]
 NoStart = Annotated[bool, typer.Option("--no-start", help="Make it all, start nothing.")]
+Yes = Annotated[
+    bool,
+    typer.Option(
+        "--yes", "-y", help="Make volumes anew whose settings changed; what is in them is lost."
+    ),
+]
+Watch = Annotated[
+    bool,
+    typer.Option("--watch", "-w", help="Copy, rebuild or restart as files change."),
+]
+
+
+def _refuse_menu(wanted: bool) -> None:
+    if wanted:
+        raise InputError(
+            "--menu: no key does anything here while output is shown",
+            hint="--watch watches files, --detach returns at once; Ctrl-C stops the stack",
+        )
+
+
+Menu = Annotated[
+    bool,
+    typer.Option(
+        "--menu/--no-menu",
+        callback=_refuse_menu,
+        help="Compose's menu of keys; there is none here.",
+        hidden=True,
+    ),
+]
 Scale = Annotated[
     list[str] | None,
     typer.Option(
@@ -91,10 +124,11 @@ def recreation(*, force: bool, never: bool) -> Recreate:
     return Recreate.NEVER if never else Recreate.CHANGED
 
 
-def image_flags(pull: PullFlag, *, builds: bool, never_builds: bool) -> ImageFlags:
-    """The flags about images as one value. Raises InputError when they exclude each other."""
-    refuse_both({"--build": builds, "--no-build": never_builds})
-    return ImageFlags(pull, builds, never_builds)
+def checked(flags: ImageFlags, *, watches: bool = False) -> ImageFlags:
+    """The flags about images. Raises InputError when they exclude each other."""
+    refuse_both({"--build": flags.builds, "--no-build": flags.never_builds})
+    refuse_both({"--no-build": flags.never_builds, "--watch": watches})
+    return flags
 
 
 def refuse_both(flags: Mapping[str, object]) -> None:
@@ -104,10 +138,10 @@ def refuse_both(flags: Mapping[str, object]) -> None:
         raise InputError(f"{' and '.join(given)} exclude each other")
 
 
-def refuse_with(flags: Mapping[str, object], other: Mapping[str, object]) -> None:
-    """Raises InputError when one of the flags is given with one of the others."""
-    for flag, value in flags.items():
-        refuse_both({flag: value, **other})
+def refuse_kept(keeps: bool, *, renews: bool, replaces: bool) -> None:
+    """Raises InputError when containers are to be kept, and to be replaced."""
+    for flag, value in {"-V": renews, "--always-recreate-deps": replaces}.items():
+        refuse_both({flag: value, "--no-recreate": keeps})
 
 
 def refuse_detached(flags: Mapping[str, object], *, detach: bool, wait: bool) -> None:

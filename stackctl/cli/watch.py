@@ -1,6 +1,5 @@
 """`stackctl watch`."""
 
-import threading
 from typing import Annotated
 
 import typer
@@ -44,5 +43,5 @@ def watch(
         mode = ProgressMode.QUIET if quiet else None
         flags = UpFlags(named, UpOptions(plan=PlanOptions(services=named)), mode)
         bring_up(session, flags, local=local, stack=stack)
-    loop.run(threading.Event())
+    loop.run()
     return 0

@@ -36,13 +36,19 @@ class Watch:
         services: Sequence[str] = (),
         prunes: bool = True,
         is_quiet: bool = False,
+        progress: ProgressMode | None = None,
     ) -> None:
-        """Raises InputError when no service is watched."""
+        """Raises InputError when no service is watched. `progress` is that of rebuilds."""
         self._session = session
         self._local = local
         self._stack = stack
         self._prunes = prunes
         self._is_quiet = is_quiet
+        self._progress = ProgressMode.QUIET if is_quiet else progress
+        # Services whose containers are being replaced or restarted now.
+        self.changing: frozenset[str] = frozenset()
+        self._ended = threading.Event()
+        self._changes = threading.Lock()
         chosen = stack.chosen(services)
         self._paths = {
             service.key: [WatchedPath(service, rule) for rule in service.develop.watch]
@@ -55,11 +61,17 @@ class Watch:
             )
         self._seen = {key: [path.look() for path in paths] for key, paths in self._paths.items()}
 
-    def run(self, ended: threading.Event) -> None:
-        """Look and react until `ended` is set, or an interrupt comes."""
+    def end(self) -> None:
+        """No container is changed any more once this returns; a build may go on."""
+        self._ended.set()
+        with self._changes:
+            pass
+
+    def run(self) -> None:
+        """Look and react until the end, or until an interrupt comes."""
         self._say(f"watching {', '.join(self._paths)}")
         self._sync_at_first()
-        while not ended.wait(PERIOD_SECONDS):
+        while not self._ended.wait(PERIOD_SECONDS):
             for key in self._paths:
                 self._carry_out(key, self._reaction(key))
 
@@ -85,17 +97,25 @@ class Watch:
         if not wanted:
             return
         service = self._stack.services[key]
+        self.changing = frozenset((key,))
         try:
             if wanted.rebuilds:
                 self._rebuild(service)
             else:
-                running = [it for it in self._local.containers_of([key]) if it.is_running]
-                react(self._local.engine, running, wanted)
+                self._react(key, wanted)
         except StackctlError as error:
             # A mistake in a file that is being worked on must not end the watch.
             self._session.terminal.note(f"watch: {key}: {error.message}")
             return
+        finally:
+            self.changing = frozenset()
         self._say(f"{key}: {describe(wanted)}")
+
+    def _react(self, key: str, wanted: Reaction) -> None:
+        with self._changes:
+            if not self._ended.is_set():
+                running = [it for it in self._local.containers_of([key]) if it.is_running]
+                react(self._local.engine, running, wanted)
 
     def _rebuild(self, service: Service) -> None:
         self._say(f"{service.key}: rebuilding")
@@ -104,9 +124,11 @@ class Watch:
         for wanted in image_builds(self._stack.name, [service]):
             build_image(engine, wanted, BuildFlags(), environment=self._session.environment)
         plan = PlanOptions(services=(service.key,), with_dependencies=False)
-        mode = ProgressMode.QUIET if self._is_quiet else None
-        flags = UpFlags((service.key,), UpOptions(plan=plan), mode)
-        bring_up(self._session, flags, local=self._local, stack=self._stack)
+        flags = UpFlags((service.key,), UpOptions(plan=plan), self._progress)
+        with self._changes:
+            if self._ended.is_set():
+                return
+            bring_up(self._session, flags, local=self._local, stack=self._stack)
         if before and self._prunes:
             self._remove_dangling(before.id)
 

@@ -113,6 +113,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     secrets: tuple[SecretUse, ...] = ()
     models: tuple[ModelUse, ...] = ()
     container_name: str = ""
+    name_separator: str = "-"  # between the parts of names that are made up on one engine
     profiles: tuple[str, ...] = ()
     attach: bool = True
     build: Build | None = None

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from stackctl.compose.document import Document
 from stackctl.compose.parts.lifecycle import Hook
-from stackctl.local.names import built_image
+from stackctl.local.names import built_image, image_of
 from stackctl.local.observed import Container, ObservedNetwork, ObservedVolume
 from stackctl.local.order import in_stop_order
 from stackctl.local.plan import (
@@ -108,11 +108,13 @@ def images_to_remove(
     services = document.services if document else ()
     names: dict[str, None] = {}
     for service in services:
-        image = service.container.image or built_image(stack_name, service.key)
+        image = image_of(stack_name, service)
         if which == "all" or not service.container.image:
             names.setdefault(image)
     for container in containers:
-        is_built = container.image == built_image(stack_name, container.service)
+        is_built = container.image in {
+            built_image(stack_name, container.service, separator) for separator in "-_"
+        }
         if which == "all" or is_built:
             names.setdefault(container.image)
     return tuple(names)

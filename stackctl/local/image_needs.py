@@ -12,6 +12,7 @@ from typing import NamedTuple
 from stackctl.compose.document import Service
 from stackctl.local.names import image_of
 from stackctl.local.observed import ObservedImage
+from stackctl.local.progress import Phase, Progress, Report
 from stackctl.model.specs import PullPolicy
 
 
@@ -30,6 +31,8 @@ class ImageFlags(NamedTuple):
     pull: PullFlag = PullFlag.POLICY
     builds: bool = False  # --build
     never_builds: bool = False  # --no-build
+    is_pull_quiet: bool = False  # --quiet-pull
+    is_build_quiet: bool = False  # --quiet-build
 
 
 class Pull(NamedTuple):
@@ -67,6 +70,21 @@ def image_needs(
         elif _is_pulled(service, there, flags, now=now):
             pulls.setdefault(image, Pull(image, service.container.platform))
     return ImageNeeds(tuple(pulls.values()), tuple(builds))
+
+
+def quieted(report: Report, needs: ImageNeeds, flags: ImageFlags, *, stack_name: str) -> Report:
+    """The report without what the flags leave out; what goes wrong is told all the same."""
+    hidden: set[str] = set()
+    if flags.is_pull_quiet:
+        hidden |= {f"Image {pull.image}" for pull in needs.pulls}
+    if flags.is_build_quiet:
+        hidden |= {f"Image {image_of(stack_name, service)}" for service in needs.builds}
+
+    def tell(progress: Progress) -> None:
+        if progress.phase is Phase.ERROR or not {progress.id, progress.parent} & hidden:
+            report(progress)
+
+    return tell if hidden else report
 
 
 def _is_built(service: Service, there: ObservedImage | None, flags: ImageFlags) -> bool:

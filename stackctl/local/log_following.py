@@ -25,6 +25,8 @@ HELD_BACK_SECONDS = 0.05
 _LAST_LINE_SECONDS = 2.0
 _RESTART_SECONDS = 1.0
 _NEVER = "0001-"
+# The first lines are older than the time that the engine says a container started at.
+_BEFORE_START_SECONDS = 1
 
 
 class ContainerEnded(NamedTuple):
@@ -206,9 +208,13 @@ class Following:
         since = self._last_seen.get(container_id, "")
         if not since:
             try:
-                since = str(inspect(self._engine, container_id)["State"]["FinishedAt"])
+                state = inspect(self._engine, container_id)["State"]
             except StackctlError:
                 return LogRange()
+            started, since = str(state["StartedAt"]), str(state["FinishedAt"])
+            if since > started:
+                # The run has ended already: when the one before did is not known any more.
+                return LogRange(since=_earlier(started, _BEFORE_START_SECONDS))
         return LogRange() if since.startswith(_NEVER) else LogRange(since=engine_time(since))
 
     def _restarts(self, container_id: str) -> bool:
@@ -226,6 +232,11 @@ def still_running(engine: Engine, stack_name: str, services: Sequence[str]) -> l
         for it in list_containers(engine, stack_name)
         if it.is_alive and it.service in services and not it.is_one_off
     ]
+
+
+def _earlier(at: str, by_seconds: int) -> str:
+    seconds, _, fraction = engine_time(at).partition(".")
+    return f"{int(seconds) - by_seconds}.{fraction}"
 
 
 def _time_text(nanoseconds: int) -> str:

@@ -56,7 +56,8 @@ def one_off_plan(
     """The container of one run; `slug` makes its name unlike all others. Raises InputError."""
     changed = _changed_service(service, options)
     made = container_plan(changed, 1, making)
-    name = options.name or f"{making.origin.stack_name}-{service.key}-run-{slug[:12]}"
+    parts = (making.origin.stack_name, service.key, "run", slug[:12])
+    name = options.name or service.name_separator.join(parts)
     body = made.body
     body["Labels"] = {
         **body["Labels"],

@@ -52,6 +52,8 @@ class PlanOptions(NamedTuple):
     renews_volumes: bool = False
     removes_orphans: bool = False
     ignores_orphans: bool = False
+    replaces_volumes: bool = False  # whose settings changed; their data is lost
+    takes_everything: bool = False  # also networks and volumes that no service uses
     starts: bool = True
     scale: Mapping[str, int] = {}
     stop_timeout_seconds: int | None = None
@@ -112,8 +114,16 @@ class _Planner:
 
     def plan(self) -> Plan:
         self._resources = resource_steps(
-            self._document, self._stack_name, self._observed, self._services
+            self._document,
+            self._stack_name,
+            self._observed,
+            self._services,
+            replaces_volumes=self._options.replaces_volumes,
+            takes_everything=self._options.takes_everything,
         )
+        gone = self._resources.removed_containers
+        left = tuple(it for it in self._observed.containers if it.name not in gone)
+        self._observed = self._observed._replace(containers=left)
         self._steps.extend(self._resources.steps)
         self._remove_orphans()
         for service in self._services:

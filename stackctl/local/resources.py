@@ -40,9 +40,10 @@ def network_name(document: Document, stack_name: str, key: str) -> str:
 
 
 def networks_of(document: Document, stack_name: str) -> tuple[Resource, ...]:
-    """The networks that some service is on."""
-    used = dict.fromkeys(use.key for service in document.services for use in service.networks)
-    return tuple(_network_resource(document, stack_name, key) for key in sorted(used))
+    """The networks of the file, used or not, and the default one if some service is on it."""
+    keys = {use.key for service in document.services for use in service.networks}
+    keys |= set(document.networks)
+    return tuple(_network_resource(document, stack_name, key) for key in sorted(keys))
 
 
 def volumes_of(document: Document, stack_name: str) -> tuple[Resource, ...]:

@@ -21,7 +21,7 @@ from stackctl.local.engine.client import Engine
 from stackctl.local.exec_session import not_started
 from stackctl.local.execute import execute
 from stackctl.local.failures import EngineRefusal
-from stackctl.local.image_needs import ImageFlags, image_needs
+from stackctl.local.image_needs import ImageFlags, image_needs, quieted
 from stackctl.local.labels import SERVICE
 from stackctl.local.names import image_of
 from stackctl.local.observed import Observed
@@ -144,7 +144,8 @@ class Run:
             return observed
         from stackctl.local.image_work import ImageWork  # noqa: PLC0415 - seldom needed
 
-        ImageWork(self._engine, self._environment, report).do(self._stack.name, needs)
+        told = quieted(report, needs, self._images, stack_name=self._stack.name)
+        ImageWork(self._engine, self._environment, told).do(self._stack.name, needs)
         return observed._replace(images=find_images(self._engine, names))
 
     def _without_own(self, plan: Plan) -> Plan:

@@ -50,7 +50,9 @@ class Stack(NamedTuple):
         return tuple(known[key] for key in keys) if keys else self.document.services
 
 
-def load_stack(request: LoadRequest, *, named: Sequence[str] = ()) -> Stack:
+def load_stack(
+    request: LoadRequest, *, named: Sequence[str] = (), name_separator: str = "-"
+) -> Stack:
     """The stack of a request; a service that is named is there though its profiles are off.
 
     Raises InputError, ComposeProblems, UnknownName.
@@ -61,6 +63,11 @@ def load_stack(request: LoadRequest, *, named: Sequence[str] = ()) -> Stack:
         off = frozenset(loaded.switched_off) - frozenset(named)
         everything = load_document(request._replace(profiles=(ALL,)), Target.LOCAL).document
         document = _without(everything, off)
+    if name_separator != "-":
+        services = (
+            msgspec.structs.replace(it, name_separator=name_separator) for it in document.services
+        )
+        document = msgspec.structs.replace(document, services=tuple(services))
     sources = find_sources(request, ProblemLog())
     origin = Origin(
         loaded.name,

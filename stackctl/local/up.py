@@ -8,7 +8,7 @@ from stackctl.errors import InputError
 from stackctl.local.actions import Actions
 from stackctl.local.engine.client import Engine
 from stackctl.local.execute import AT_ONCE_MAX, execute
-from stackctl.local.image_needs import ImageFlags, ImageNeeds, image_needs
+from stackctl.local.image_needs import ImageFlags, ImageNeeds, image_needs, quieted
 from stackctl.local.names import image_of
 from stackctl.local.observed import Observed
 from stackctl.local.observing import find_images, observe
@@ -63,7 +63,9 @@ class Up:
         if needs.pulls or needs.builds:
             from stackctl.local.image_work import ImageWork  # noqa: PLC0415 - seldom needed
 
-            ImageWork(self._engine, self._environment, report).do(self._stack.name, needs)
+            images, name = self._options.images, self._stack.name
+            told = quieted(report, needs, images, stack_name=name)
+            ImageWork(self._engine, self._environment, told).do(name, needs)
             names = [image_of(self._stack.name, service) for service in self.services]
             observed = observed._replace(images=find_images(self._engine, names))
         plan = self._plan(observed)

@@ -32,7 +32,7 @@ class Prefixes:
 
     def short(self, container: str) -> str:
         """The container's name without the stack's."""
-        return container.removeprefix(f"{self._stack_name}-")
+        return container.removeprefix(f"{self._stack_name}-").removeprefix(f"{self._stack_name}_")
 
     def line(self, container: str, text: str, *, at: str = "") -> str:
         """`web-1  | text` with a line end."""

@@ -8,12 +8,21 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from enum import StrEnum
 from typing import NamedTuple, TextIO
 
 from stackctl.errors import StackctlError
 
 _COLOURS = {"red": "31", "green": "32", "yellow": "33", "dim": "2"}
 _DEFAULT_SIZE = (100, 30)
+
+
+class Ansi(StrEnum):
+    """`--ansi`: whether colours are used and lines are redrawn."""
+
+    NEVER = "never"
+    ALWAYS = "always"
+    AUTO = "auto"
 
 
 class Size(NamedTuple):
@@ -30,8 +39,15 @@ class Terminal:
         self._out = out
         self._errors = errors
         self._environment = environment
+        self._ansi = Ansi.AUTO
         self.is_interactive = errors.isatty() and environment.get("TERM") != "dumb"
         self.has_colour = self._wants_colour()
+
+    def use_ansi(self, ansi: Ansi) -> None:
+        """Demand or forbid colours and redrawn lines, whatever the streams and variables are."""
+        self._ansi = ansi
+        if ansi is not Ansi.AUTO:
+            self.is_interactive = self.has_colour = ansi is Ansi.ALWAYS
 
     @property
     def table_width(self) -> int | None:
@@ -51,6 +67,8 @@ class Terminal:
     @property
     def has_output_colour(self) -> bool:
         """Whether results may be coloured: those of stdout, which may be another thing."""
+        if self._ansi is not Ansi.AUTO:
+            return self._ansi is Ansi.ALWAYS
         if self._environment.get("NO_COLOR"):
             return False
         return bool(self._environment.get("FORCE_COLOR")) or self._out.isatty()
