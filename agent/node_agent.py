@@ -19,6 +19,7 @@ from agent.core.generic_resources import Offer
 from agent.drivers import (
     dns_server,
     identity_files,
+    image_fetches,
     node_routes,
     open_connections,
     spare_memory,
@@ -47,9 +48,11 @@ from agent.worker.network_part import NetworkControl
 from stackctl import __version__
 from stackctl.errors import ClusterUnavailable, DriverFailure, TemporaryFailure
 from stackctl.model.objects import NodeDescription
+from stackctl.wire.agent_protocol import FetchImage
 
 IDENTITY_SECONDS = 30.0
 DESCRIBE_SECONDS = 20.0
+VOLUMES_TOLD_MAX = 1000
 ENGINE_RETRY_SECONDS = 1.0
 ENGINE_SILENT_SECONDS_MAX = 15.0
 RENEWAL_FIRST_SECONDS = 600.0
@@ -166,6 +169,7 @@ class NodeAgent:
             tasks=self._worker,
             outbox=outbox,
             make_logs=self._make_logs,
+            fetch_image=self._fetch_image,
             describe=self._describer.description,
             node_fault=self._fault,
             folder=folder,
@@ -205,6 +209,13 @@ class NodeAgent:
             send=lambda frame: self._outbox.put_log(frame, connection=connection),
         )
         return self._logs
+
+    def _fetch_image(self, request: FetchImage, connection: int) -> None:
+        image_fetches.start_fetch(
+            self._engine,
+            request,
+            lambda frame: self._outbox.put_log(frame, connection=connection),
+        )
 
     def _notice_container(self) -> None:
         if self._logs is not None:
@@ -273,6 +284,7 @@ class Describer:
             agent_version=__version__,
             generic=offer.counts,
             generic_named=offer.names,
+            volumes=self._engine.stack_volumes()[:VOLUMES_TOLD_MAX],
         )
 
 

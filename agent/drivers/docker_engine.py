@@ -32,6 +32,7 @@ from agent.drivers.engine import (
     NoSuchContainer,
 )
 from stackctl.errors import PermanentFailure, TemporaryFailure, UnfitMachine
+from stackctl.model.specs import NAMESPACE_LABEL
 
 API_VERSION_MIN = (1, 41)  # Docker Engine 20.10
 API_VERSION_KNOWN_MAX = (1, 48)  # newer engines are asked in this older version
@@ -118,6 +119,11 @@ class DockerEngine:
         except NoSuchContainer:  # any 404
             return False
         return True
+
+    def stack_volumes(self) -> tuple[str, ...]:
+        wanted = {"driver": "local", "label": NAMESPACE_LABEL}
+        answer = self._call(lambda client: client.volumes(filters=wanted))
+        return tuple(sorted(str(volume["Name"]) for volume in answer.get("Volumes") or ()))
 
     def connect(self, container_id: str, network_name: str, endpoint: Mapping[str, Any]) -> None:
         body = {"Container": container_id, "EndpointConfig": dict(endpoint)}

@@ -103,6 +103,9 @@ class Engine(Protocol):
     def has_volume(self, name: str) -> bool:
         """Whether the engine has a volume of this name."""
 
+    def stack_volumes(self) -> tuple[str, ...]:
+        """Names of the volumes of the driver `local` that tasks of stacks have made, in order."""
+
     def connect(self, container_id: str, network_name: str, endpoint: Mapping[str, Any]) -> None:
         """Attach a container to a network; a container that is attached already stays so."""
 

@@ -52,6 +52,7 @@ class NodeDescription(Model, frozen=True, kw_only=True):
     # generic resources: kinds of which only the number counts, and kinds whose pieces have names
     generic: Mapping[str, int] = {}
     generic_named: Mapping[str, tuple[str, ...]] = {}
+    volumes: tuple[str, ...] = ()  # names of volumes that stacks have made on it, in order
 
 
 class Node(Model, frozen=True, kw_only=True):

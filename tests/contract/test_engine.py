@@ -13,6 +13,7 @@ from agent.core.observed import Container, ContainerState, Health
 from agent.drivers.docker_engine import DockerEngine
 from agent.drivers.engine import Engine, ImageMissing, LogQuery, NoSuchContainer
 from stackctl.errors import PermanentFailure
+from stackctl.model import specs
 from tests.eventually import eventually
 from tests.fakes.engine import FakeEngine
 from tests.images import BUSYBOX_IMAGE
@@ -117,6 +118,16 @@ class EngineContract:
         mount = {"Type": "volume", "Source": "contract-data", "Target": "/data"}
         self.create(tested, "sleep", "1", HostConfig={"Mounts": [mount]})
         assert tested.has_volume("contract-data")
+
+    def test_the_volumes_of_stacks_are_told_apart(self, tested: Engine) -> None:
+        labels = {"VolumeOptions": {"Labels": {specs.NAMESPACE_LABEL: "contract"}}}
+        mounts = [
+            {"Type": "volume", "Source": "contract-theirs", "Target": "/theirs"},
+            {"Type": "volume", "Source": "contract-b", "Target": "/b", **labels},
+            {"Type": "volume", "Source": "contract-a", "Target": "/a", **labels},
+        ]
+        self.create(tested, "sleep", "1", HostConfig={"Mounts": mounts})
+        assert tested.stack_volumes() == ("contract-a", "contract-b")
 
     def test_started_container_has_a_process(self, tested: Engine) -> None:
         container_id = self.create(tested, "sleep", "100")

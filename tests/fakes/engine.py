@@ -26,6 +26,7 @@ from agent.drivers.engine import (
     NoSuchContainer,
 )
 from stackctl.errors import PermanentFailure, TemporaryFailure
+from stackctl.model import specs
 from tests.fakes.programs import Program, program_of
 
 TELLING_SIGNALS = ("SIGHUP", "SIGUSR1")  # every program of the fake goes on after these
@@ -142,6 +143,7 @@ class FakeEngine:
         self.registry = set(registry)
         self.containers: dict[str, FakeContainer] = {}
         self.volumes: set[str] = set()
+        self.stacks_volumes: set[str] = set()
         self.networks: set[str] = {"none", "bridge", "host"}
         self.streams: set[FakeEvents] = set()
         self.calls: list[str] = []  # "create NAME", "start NAME", …, in order
@@ -203,6 +205,9 @@ class FakeEngine:
                     )
                 if mount["Type"] == "volume" and mount.get("Source"):
                     self.volumes.add(mount["Source"])
+                    options = mount.get("VolumeOptions", {})
+                    if specs.NAMESPACE_LABEL in options.get("Labels", {}):
+                        self.stacks_volumes.add(mount["Source"])
             container = FakeContainer(
                 id=f"{next(self._numbers):064x}",
                 name=name,
@@ -217,6 +222,11 @@ class FakeEngine:
         with self.changed:
             self._enter("has_volume", name)
             return name in self.volumes
+
+    def stack_volumes(self) -> tuple[str, ...]:
+        with self.changed:
+            self._enter("stack_volumes")
+            return tuple(sorted(self.stacks_volumes))
 
     def connect(self, container_id: str, network_name: str, endpoint: Mapping[str, Any]) -> None:
         with self.changed:

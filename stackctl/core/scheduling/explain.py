@@ -80,8 +80,12 @@ def _why(
     )
     if failures:
         notes.append(f"failed here {failures} times lately")
-    if situation.homes.neighbours(service, service.revision) and not is_away:
-        notes.append("another service has its volume here")
+    homes = situation.homes
+    has_data = homes.neighbours(service, service.revision) or homes.left_over(
+        service, service.revision
+    )
+    if has_data and not is_away:
+        notes.append("a volume of this name is here")
     if avoided:
         notes.append(f"{_tasks(avoided)} to avoid")
     if wishes:

@@ -95,6 +95,7 @@ class Placement:
         tally: Tally,
         failures: Mapping[str, int],
         holders: frozenset[str] = frozenset(),
+        left_over: frozenset[str] = frozenset(),
         only: str = "",
     ) -> None:
         """`only` is the one node that is asked, if there is but one."""
@@ -104,6 +105,7 @@ class Placement:
         self._tally = tally
         self._failures = failures
         self._holders = holders
+        self._left_over = left_over
         self._only = only
         self._aside: list[tuple[Leaf, NodeRoom]] = []
         self._special: dict[Leaf, list[tuple[Rank, NodeRoom]]] = {}
@@ -202,7 +204,13 @@ class Placement:
                 self._special[self._open[0]] = [(self._rank(room), room)]
             return
         failing = [key for key, count in self._failures.items() if count >= FAILURES_TO_AVOID]
-        special = {*self._tally.slots, *failing, *self.demand.neighbours.avoided, *self._holders}
+        special = {
+            *self._tally.slots,
+            *failing,
+            *self.demand.neighbours.avoided,
+            *self._holders,
+            *self._left_over,
+        }
         for node_id in special:
             if node_id in self._field.unmet:
                 room = self._rooms[node_id]
@@ -221,7 +229,7 @@ class Placement:
         if common is None:
             return heapq.heappop(heap)[1] if heap else None
         unmet, tasks, order, room = common
-        is_away = 1 if self._holders else 0
+        is_away = 1 if self._holders or self._left_over else 0
         if heap and heap[0][0] < (0, is_away, 0, unmet, 0, tasks, order):
             self._field.put_back(leaf, room)
             return heapq.heappop(heap)[1]
@@ -246,12 +254,22 @@ class Placement:
         counts = tuple(self._branches[leaf[:depth]] for depth in range(1, len(leaf) + 1))
         return (counts, leaf)
 
+    def _is_away(self, node_id: str) -> int:
+        """1 for a node without the data that is elsewhere. What was left over is for one slot: two
+        tasks of one service on it would share what each has for itself.
+        """
+        if node_id in self._holders:
+            return 0
+        if node_id in self._left_over and not self._tally.slots[node_id]:
+            return 0
+        return 1 if self._holders or self._left_over else 0
+
     def _rank(self, room: NodeRoom) -> Rank:
         node_id = room.node.id
         failures = self._failures.get(node_id, 0)
         return (
             failures if failures >= FAILURES_TO_AVOID else 0,
-            1 if self._holders and node_id not in self._holders else 0,
+            self._is_away(node_id),
             self.demand.neighbours.avoided.get(node_id, 0),
             self._field.unmet[node_id],
             self._tally.slots[node_id],

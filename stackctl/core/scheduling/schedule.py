@@ -105,6 +105,7 @@ class Situation:
             tally=tally,
             failures=tally.failures(revision),
             holders=self.homes.neighbours(service, revision),
+            left_over=self.homes.left_over(service, revision),
             only=given or home,
         )
 

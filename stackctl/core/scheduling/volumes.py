@@ -8,7 +8,8 @@ allow the node: what the file says counts more than what we remember. A service 
 `stays_with_volumes: false` is placed like any other.
 
 Services that name the same volume mean the same data: one that has no place yet goes to a node on
-which another one has it, if that has room.
+which another one has it, if that has room. So does one whose former tasks nobody remembers, scaled
+to nothing or removed and deployed again: agents tell which volumes of stacks their nodes have.
 """
 
 from collections.abc import Iterable
@@ -84,6 +85,18 @@ class Homes:
             for name in wanted
             for service_id, node_id in self._holders.get(name, ())
             if service_id != service.id
+        )
+
+    def left_over(self, service: objects.Service, revision: int) -> frozenset[str]:
+        """Nodes whose agents tell of a volume that tasks of this service mount."""
+        spec = service.task_specs.get(revision, service.spec.task)
+        wanted = local_volumes(spec) if spec.placement.stays_with_volumes else frozenset()
+        if not wanted:
+            return frozenset()
+        return frozenset(
+            node.id
+            for node in self._draft.nodes.values()
+            if not wanted.isdisjoint(node.description.volumes)
         )
 
     def note(self, service: objects.Service, revision: int, tasks: Iterable[objects.Task]) -> None:

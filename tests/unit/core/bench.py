@@ -110,7 +110,12 @@ class Bench:
             self.submit(commands.ChangeNode(node_id=hostname, label_add=labels, now=self.now))
 
     def see(
-        self, hostname: str, *, nano_cpus: int = 4 * NANO, routes: tuple[str, ...] = ()
+        self,
+        hostname: str,
+        *,
+        nano_cpus: int = 4 * NANO,
+        routes: tuple[str, ...] = (),
+        volumes: tuple[str, ...] = (),
     ) -> None:
         """The node is connected."""
         description = objects.NodeDescription(
@@ -119,6 +124,7 @@ class Bench:
             memory_bytes=8 << 30,
             data_address="192.168.7.1",
             routes=routes,
+            volumes=volumes,
         )
         self.submit(
             commands.SeeNode(

@@ -68,6 +68,26 @@ def test_an_update_and_a_crash_return_to_the_volume() -> None:
     assert bench.places() == home
 
 
+def test_left_over_volumes_draw_one_slot_each() -> None:
+    """A service scaled to nothing, or removed with its stack, started beside its data, empty."""
+    bench = Bench("n1", "n2", "n3", "n4")
+    for hostname in ("n3", "n4"):
+        bench.see(hostname, volumes=("other", "shop_data"))
+    bench.deploy(_with_volume(service_spec(replicas=3)))
+    bench.obey()
+    assert bench.places() == ["n3", "n4", "n1"]
+    assert "a volume of this name is here" in _reasons(bench)["n3"][1]
+
+
+def test_a_left_over_volume_is_no_bond() -> None:
+    bench = Bench("n1", "n2")
+    bench.see("n2", volumes=("shop_data",))
+    bench.lose("n2")
+    bench.deploy(_with_volume(service_spec()))
+    bench.obey()
+    assert bench.places() == ["n1"]
+
+
 def test_a_removed_node_takes_its_volumes_with_it() -> None:
     bench = Bench("n1", "n2")
     bench.deploy(_with_volume(service_spec()))
