@@ -8,7 +8,7 @@ import contextlib
 import http.client
 import ssl
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from urllib.parse import urlencode
 
 from agent.drivers.engine import ImageMissing
@@ -21,11 +21,18 @@ RETRY_SECONDS = 2.0
 PIECE_BYTES = 256 << 10
 
 
+class ImageContent(NamedTuple):
+    """An image on its way, as `docker save` writes it."""
+
+    size_bytes: int  # 0 when it is not said
+    pieces: Iterator[bytes]
+
+
 class ImageSource(Protocol):
     """Where the images come from that no registry has."""
 
-    def open(self, image: str) -> contextlib.AbstractContextManager[Iterator[bytes]]:
-        """The content of an image, as `docker save` writes it, in pieces."""
+    def open(self, image: str) -> contextlib.AbstractContextManager[ImageContent]:
+        """The content of an image."""
 
 
 class ManagerImages:
@@ -37,7 +44,7 @@ class ManagerImages:
         self._managers = managers
 
     @contextlib.contextmanager
-    def open(self, image: str) -> Iterator[Iterator[bytes]]:
+    def open(self, image: str) -> Iterator[ImageContent]:
         """The content of an image. Raises ImageMissing when every manager answers that it has none,
         TemporaryFailure when one could not be asked; the pieces may raise it, too.
         """
@@ -50,7 +57,7 @@ class ManagerImages:
                 continue
             with contextlib.closing(connection):
                 if answer.status == http.client.OK:
-                    yield _pieces(answer, address)
+                    yield ImageContent(answer.length or 0, _pieces(answer, address))
                     return
                 if answer.status != http.client.NOT_FOUND:
                     silent.append(f"{address} answered {answer.status}")

@@ -4,7 +4,8 @@ Which ones is said by their names (`stackctl.model.cluster_images`). They are lo
 names, so that everything else about them is as with images of a registry.
 """
 
-from collections.abc import Iterable
+import threading
+from collections.abc import Callable, Iterable, Iterator
 
 from agent.drivers.docker_engine import PULL_SILENCE_SECONDS, DockerEngine
 from agent.drivers.engine import ImageMissing, NoSuchContainer
@@ -19,18 +20,28 @@ class NodeEngine(DockerEngine):
     def __init__(self, url: str, images: ImageSource) -> None:
         super().__init__(url)
         self._images = images
+        # One at a time: a task may want what a manager has just asked for.
+        self._fetching = threading.Lock()
 
     def pull(self, image: str, *, platform: str = "", refresh_seconds: float | None = None) -> None:
         """As the engine's, from the managers for images that they hold."""
-        if not is_cluster_image(image):
+        if is_cluster_image(image):
+            self.fetch(image)
+        else:
             super().pull(image, platform=platform, refresh_seconds=refresh_seconds)
-            return
-        if self._has_image(image):  # the name says which content is meant
-            return
-        with self._images.open(image) as content:
-            self._load(image, content)
-        if not self._has_image(image):
-            raise PermanentFailure(f"what the managers hold as {image} is another image")
+
+    def fetch(self, image: str, on_bytes: Callable[[int, int], None] = lambda _, __: None) -> None:
+        """Fetch an image from the managers unless the engine has it: its name says its content.
+
+        `on_bytes` hears how many bytes have come, and of how many. Raises as `pull` does.
+        """
+        with self._fetching:
+            if self._has_image(image):
+                return
+            with self._images.open(image) as content:
+                self._load(image, _counted(content.pieces, content.size_bytes, on_bytes))
+            if not self._has_image(image):
+                raise PermanentFailure(f"what the managers hold as {image} is another image")
 
     def _load(self, image: str, content: Iterable[bytes]) -> None:
         answer = self._call(
@@ -49,3 +60,13 @@ class NodeEngine(DockerEngine):
         except (ImageMissing, NoSuchContainer):
             return False
         return True
+
+
+def _counted(
+    pieces: Iterable[bytes], size_bytes: int, on_bytes: Callable[[int, int], None]
+) -> Iterator[bytes]:
+    done = 0
+    for piece in pieces:
+        yield piece
+        done += len(piece)
+        on_bytes(done, size_bytes)

@@ -21,6 +21,7 @@ from stackctl.wire.agent_protocol import (
     AssignmentMessage,
     CloseStream,
     Credit,
+    FetchImage,
     Heartbeat,
     HeartbeatAnswer,
     ManagerFrame,
@@ -33,6 +34,9 @@ BATCH_SECONDS = 0.02
 LOOKS_PER_PERIOD = 5
 
 _log = logging.getLogger(__name__)
+
+
+FetchRequest = Callable[[FetchImage, int], None]
 
 
 class Tasks(Protocol):
@@ -65,13 +69,16 @@ class Connection:
         tasks: Tasks,
         outbox: Outbox,
         make_logs: Callable[[int], LogStreams],
+        fetch_image: FetchRequest,
         clock: Clock,
         has_alternatives: bool,
         node_fault: Callable[[], str],
         on_set: Callable[[], None],
         on_alive: Callable[[], None],
     ) -> None:
-        """`node_fault` says why this node should not claim to be well, "" when it is.
+        """`fetch_image` begins to fetch one for the connection with that number.
+
+        `node_fault` says why this node should not claim to be well, "" when it is.
 
         `on_set` is called after each set that was taken, `on_alive` after each answer.
         """
@@ -79,12 +86,14 @@ class Connection:
         self._tasks = tasks
         self._outbox = outbox
         self._make_logs = make_logs
+        self._fetch_image = fetch_image
         self._clock = clock
         self._node_fault = node_fault
         self._on_set = on_set
         self._on_alive = on_alive
         self._news = asyncio.Event()
         self._sequence = 0
+        self._number = 0
         self._pulse = Pulse(
             period_seconds=link.welcome.heartbeat_period_seconds,
             looked_at=clock.elapsed(),
@@ -99,6 +108,7 @@ class Connection:
         number = self._outbox.connect(lambda: loop.call_soon_threadsafe(self._news.set))
         self._outbox.put_all_reports(self._tasks.reports())
         logs = self._make_logs(number)
+        self._number = number
         jobs = [
             asyncio.create_task(job) for job in (self._receive(logs), self._send(), self._beat())
         ]
@@ -132,6 +142,8 @@ class Connection:
                 logs.grant(frame.stream_id, frame.credit_bytes)
             case CloseStream():
                 logs.close(frame.stream_id)
+            case FetchImage():
+                self._fetch_image(frame, self._number)
             case Welcome():
                 raise LinkFailure("it said welcome twice")
 

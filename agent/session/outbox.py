@@ -14,6 +14,7 @@ from stackctl.wire.agent_protocol import (
     AgentFrame,
     Applied,
     Description,
+    ImageProgress,
     LogChunk,
     StatusReport,
     StreamEnd,
@@ -32,7 +33,7 @@ class Outbox:
         self._statuses: dict[str, TaskStatus] = {}
         self._applied_index = 0
         self._description: NodeDescription | None = None
-        self._logs: deque[LogChunk | StreamEnd] = deque()
+        self._logs: deque[LogChunk | ImageProgress | StreamEnd] = deque()
         self._on_news: Callable[[], object] | None = None
         self._connection = 0  # counts connections, so that old log streams find theirs is gone
 
@@ -83,8 +84,8 @@ class Outbox:
             self._description = description
         self._tell()
 
-    def put_log(self, frame: LogChunk | StreamEnd, *, connection: int) -> bool:
-        """A frame of a log stream; waits for room. False when that connection is over."""
+    def put_log(self, frame: LogChunk | ImageProgress | StreamEnd, *, connection: int) -> bool:
+        """A frame of a stream; waits for room. False when that connection is over."""
         with self._changed:
             while connection == self._connection and len(self._logs) >= LOG_FRAMES_MAX:
                 self._changed.wait()

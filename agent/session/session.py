@@ -15,7 +15,7 @@ from agent.core.manager_choice import ManagerChoice
 from agent.drivers.disk import AgentFolder
 from agent.drivers.logs import LogStreams
 from agent.drivers.mutual_tls import TlsFiles
-from agent.session.connection import Connection, SetLost, Tasks
+from agent.session.connection import Connection, FetchRequest, SetLost, Tasks
 from agent.session.link import (
     Dismissed,
     Link,
@@ -56,12 +56,14 @@ class Session:
         tasks: Tasks,
         outbox: Outbox,
         make_logs: Callable[[int], LogStreams],
+        fetch_image: FetchRequest,
         describe: Callable[[], NodeDescription],
         node_fault: Callable[[], str],
         folder: AgentFolder,
         clock: Clock,
     ) -> None:
-        """`make_logs` makes the log streams of the connection with that number.
+        """`make_logs` makes the log streams of the connection with that number, `fetch_image`
+        begins to fetch an image for it.
 
         `node_fault` says why this node should not claim to be well, "" when it is: it stays away
         from the managers then, who count it as down and run its tasks elsewhere.
@@ -71,6 +73,7 @@ class Session:
         self._tasks = tasks
         self._outbox = outbox
         self._make_logs = make_logs
+        self._fetch_image = fetch_image
         self._describe = describe
         self._node_fault = node_fault
         self._folder = folder
@@ -147,6 +150,7 @@ class Session:
                 tasks=self._tasks,
                 outbox=self._outbox,
                 make_logs=self._make_logs,
+                fetch_image=self._fetch_image,
                 clock=self._clock,
                 has_alternatives=len(self._choice.managers) > 1,
                 node_fault=self._node_fault,

@@ -27,6 +27,7 @@ from stackctl.local.progress import Phase, Progress, Report
 from stackctl.model.cluster_images import cluster_reference
 
 if TYPE_CHECKING:
+    from stackctl.client.content_views import ImageTransfer
     from stackctl.model.specs import ServiceSpec, StackSpec
 
 
@@ -73,6 +74,52 @@ def build_and_hand_over(
         for image in dict.fromkeys(saved.values()):
             _hand_over(session, engine, image, held, progress.report)
     return saved
+
+
+def bring_to_nodes(session: Session, stack_name: str, spec: "StackSpec", *, is_quiet: bool) -> None:
+    """Have the nodes fetch what they will need. A node that cannot is no reason to stop, as long as
+    others can: it tries again when a task needs the image. Raises StackctlError when none can.
+    """
+    from stackctl.wire import codec
+
+    mode = ProgressMode.QUIET if is_quiet else ProgressMode.AUTO
+    ended: dict[str, list[ImageTransfer]] = {}
+    with StepProgress(session.terminal, mode, title="fetching") as progress:
+        for step in session.client.spread_images(stack_name, codec.to_json(spec)):
+            _show_transfer(step, progress.report)
+            if step["state"] != "fetching":
+                ended.setdefault(step["image"], []).append(step)
+    for image, steps in ended.items():
+        failed = [step for step in steps if step["state"] == "failed"]
+        if failed and all(step["state"] != "done" for step in steps):
+            reasons = "; ".join(f"{step['node']}: {step['error']}" for step in failed)
+            raise StackctlError(
+                f"no node could fetch image {image} ({reasons}); the stack was not changed"
+            )
+
+
+def _show_transfer(step: "ImageTransfer", report: Report) -> None:
+    resource = f"Image {step['image']} on {step['node']}"
+    match step["state"]:
+        case "done":
+            report(Progress(resource, Phase.DONE, "Is there"))
+        case "failed":
+            report(Progress(resource, Phase.WARNING, "Failed", step["error"]))
+        case "absent":
+            words = f"{step['error']}: it fetches the image when a task needs it"
+            report(Progress(resource, Phase.WARNING, "Later", words))
+        case _ if not step["done_bytes"]:
+            report(Progress(resource, Phase.WORKING, "Fetching"))
+        case _:
+            part = Progress(
+                f"{step['image']} {step['node']}",
+                Phase.WORKING,
+                "Fetching",
+                parent=resource,
+                current=step["done_bytes"],
+                total=step["size_bytes"],
+            )
+            report(part)
 
 
 def with_images(spec: "StackSpec", images: Mapping[str, SavedImage]) -> "StackSpec":

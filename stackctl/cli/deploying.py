@@ -88,7 +88,10 @@ def built_stack(session: Session, stack_name: str, options: DeployOptions) -> "S
         builds = cluster_builds.builds_of(document, stack_name)
         spec = read_stack_files(session, stack_name, options, images=builds.stand_ins)
         images = cluster_builds.build_and_hand_over(session, builds, is_quiet=options.wait.is_quiet)
-    return cluster_builds.with_images(spec, images)
+    spec = cluster_builds.with_images(spec, images)
+    if images:
+        cluster_builds.bring_to_nodes(session, stack_name, spec, is_quiet=options.wait.is_quiet)
+    return spec
 
 
 def _request(session: Session, stack_name: str, options: DeployOptions) -> "LoadRequest":

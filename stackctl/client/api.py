@@ -205,6 +205,19 @@ class Client:
             raise failures.of_answer(answer.status, body, endpoint=str(endpoint))
         return content_views.complete_image(json.loads(body))
 
+    def spread_images(self, name: str, spec: bytes) -> Iterator[content_views.ImageTransfer]:
+        """Have the nodes fetch the images of a stack that they will need; says how it goes."""
+        path = f"{_path('stacks', name)}/images"
+        request = transport.Request("POST", path, spec, timeout_seconds=_LOG_PAUSE_SECONDS_MAX)
+        with self._ask(request, whole=False) as answer:
+            try:
+                for line in answer.lines():
+                    yield content_views.complete_transfer(json.loads(line))
+            except transport.NoAnswer as error:
+                raise ClusterUnavailable(
+                    f"{self._endpoints[0]} broke off while nodes fetched images: {error.reason}"
+                ) from error
+
     def logs(
         self,
         reference: str,

@@ -31,6 +31,17 @@ class ImageView(TypedDict):
     stored_at: float
 
 
+class ImageTransfer(TypedDict):
+    """How an image comes to a node."""
+
+    image: str
+    node: str
+    state: str
+    done_bytes: int
+    size_bytes: int
+    error: str
+
+
 # Mutable defaults are shared between answers; nobody changes an answer.
 DEFAULTS: Mapping[type, Answer] = {
     ContentView: {
@@ -41,6 +52,7 @@ DEFAULTS: Mapping[type, Answer] = {
         "removing": False,
     },
     ImageView: {},
+    ImageTransfer: {"done_bytes": 0, "size_bytes": 0, "error": ""},
 }
 
 
@@ -52,3 +64,8 @@ def complete_content(answer: Answer) -> ContentView:
 def complete_image(answer: Answer) -> ImageView:
     """An image with every field."""
     return cast("ImageView", filled(ImageView, answer, DEFAULTS))
+
+
+def complete_transfer(answer: Answer) -> ImageTransfer:
+    """A transfer with every field."""
+    return cast("ImageTransfer", filled(ImageTransfer, answer, DEFAULTS))

@@ -21,6 +21,7 @@ from stackctl.manager.assignment_feed import AssignmentFeed
 from stackctl.manager.clock import Clock
 from stackctl.manager.cluster import ReplicatedCluster
 from stackctl.manager.frame_socket import FrameSocket
+from stackctl.manager.image_stream import ImageStream
 from stackctl.manager.log_stream import LogStream
 from stackctl.manager.pacing import Pacing
 from stackctl.manager.status_reports import StatusReports
@@ -72,6 +73,7 @@ class AgentSession:
         self._description = hello.description
         self._described = asyncio.Event()
         self._streams: dict[int, LogStream] = {}
+        self._images: dict[int, ImageStream] = {}
         self._next_stream_id = 1
 
     async def run(self, welcome: protocol.Welcome) -> None:
@@ -98,6 +100,8 @@ class AgentSession:
             await asyncio.gather(*workers, return_exceptions=True)
             for stream in list(self._streams.values()):
                 stream.end("the connection to the node was lost")
+            for image in list(self._images.values()):
+                image.end("the connection to the node was lost")
 
     def mark_dirty(self) -> None:
         """The node's assignment may have changed."""
@@ -132,13 +136,25 @@ class AgentSession:
 
     def open_logs(self, request: Callable[[int], protocol.OpenLogs]) -> LogStream:
         """Asks the agent for output; `request` makes the opening frame for a stream id."""
-        stream_id = self._next_stream_id
-        self._next_stream_id += 1
+        stream_id = self._new_stream_id()
         opening = request(stream_id)
         stream = LogStream(opening, send=self._send, on_close=self._forget_stream)
         self._streams[stream_id] = stream
         self._send(opening)
         return stream
+
+    def open_image(self, image: str) -> ImageStream:
+        """Asks the agent to fetch an image."""
+        stream_id = self._new_stream_id()
+        stream = ImageStream(stream_id, on_close=self._forget_stream)
+        self._images[stream_id] = stream
+        self._send(protocol.FetchImage(stream_id=stream_id, image=image))
+        return stream
+
+    def _new_stream_id(self) -> int:
+        stream_id = self._next_stream_id
+        self._next_stream_id += 1
+        return stream_id
 
     def _end_with(self, worker: asyncio.Task[None]) -> None:
         """A session is of no use without one of its workers: the agent should connect anew."""
@@ -151,6 +167,7 @@ class AgentSession:
 
     def _forget_stream(self, stream_id: int) -> None:
         self._streams.pop(stream_id, None)
+        self._images.pop(stream_id, None)
 
     def _send(self, frame: protocol.ManagerFrame) -> None:
         self._outbox.append(frame)
@@ -176,10 +193,16 @@ class AgentSession:
                 self._reports.add(frame.reports)
             case protocol.Description():
                 self._describe(frame.description)
-            case protocol.LogChunk() | protocol.StreamEnd():
-                stream = self._streams.get(frame.stream_id)
-                if stream is not None:
+            case protocol.LogChunk():
+                if (stream := self._streams.get(frame.stream_id)) is not None:
                     stream.take(frame)
+            case protocol.ImageProgress():
+                if (image := self._images.get(frame.stream_id)) is not None:
+                    image.take(frame)
+            case protocol.StreamEnd():
+                for ended in (self._streams, self._images):
+                    if (open_stream := ended.get(frame.stream_id)) is not None:
+                        open_stream.take(frame)
             case protocol.Hello():
                 self.feed.start_over()
                 self._describe(frame.description)

@@ -16,6 +16,7 @@ from stackctl.manager.handlers import (
     stacks,
     tasks,
 )
+from stackctl.manager.image_spreading import FetchOrder
 from stackctl.manager.log_request import TaskLogRequest
 from stackctl.model import specs
 from stackctl.wire import agent_protocol, api
@@ -268,6 +269,13 @@ ROUTES: tuple[Route, ...] = (
         summary="Hand over an image, as docker save writes it",
     ),
     Route(
+        method="POST",
+        path="/v1/stacks/{name}/images",
+        handler=images.spread_images,
+        request=specs.StackSpec,
+        summary="Have nodes fetch the images of a stack, one JSON object per line of progress",
+    ),
+    Route(
         method="GET",
         path="/v1/images/content",
         handler=images.get_image,
@@ -313,6 +321,13 @@ ROUTES: tuple[Route, ...] = (
         handler=internal.add_member,
         request=internal.MemberRequest,
         summary="The calling manager has started and wants to take part",
+    ),
+    Route(
+        method="POST",
+        path="/v1/internal/images",
+        handler=images.fetch_image,
+        request=FetchOrder,
+        summary="Have a node fetch an image whose agent hangs on this manager",
     ),
     Route(
         method="POST",

@@ -7,9 +7,10 @@ when they have something to say:
 
     agent -> manager   Heartbeat every `heartbeat_period_seconds`; StatusReport when tasks change;
                        Applied once an assignment's network part (overlay, DNS, VIP and ingress
-                       rules) is in force; Description when the node changes; LogChunk, StreamEnd
+                       rules) is in force; Description when the node changes; LogChunk, StreamEnd;
+                       ImageProgress while an image is fetched
     manager -> agent   AssignmentMessage when the node's assignment changes; HeartbeatAnswer;
-                       OpenLogs, Credit, CloseStream
+                       OpenLogs, Credit, CloseStream; FetchImage
 
 Flow control: a stream (logs, later exec) may send only as many bytes as it has credit for; the
 receiver grants more as it consumes, so a log flood never delays an assignment. The initial credit
@@ -104,6 +105,14 @@ class StreamEnd(Frame, frozen=True, kw_only=True, tag="stream-end"):
     error: str = ""
 
 
+class ImageProgress(Frame, frozen=True, kw_only=True, tag="image-progress"):
+    """How much of an image has come; StreamEnd follows the last one."""
+
+    stream_id: int
+    done_bytes: int
+    size_bytes: int = 0  # 0 when it is not known
+
+
 class Welcome(Frame, frozen=True, kw_only=True, tag="welcome"):
     """The manager's answer to Hello."""
 
@@ -178,6 +187,15 @@ class OpenLogs(Frame, frozen=True, kw_only=True, tag="open-logs"):
     credit_bytes: int = 1 << 18
 
 
+class FetchImage(Frame, frozen=True, kw_only=True, tag="fetch-image"):
+    """A task will want this image of the cluster's own: fetch it now, and say on the stream how it
+    goes.
+    """
+
+    stream_id: int
+    image: str
+
+
 class Credit(Frame, frozen=True, kw_only=True, tag="credit"):
     """The stream may send this many bytes more."""
 
@@ -191,9 +209,18 @@ class CloseStream(Frame, frozen=True, kw_only=True, tag="close-stream"):
     stream_id: int
 
 
-AgentFrame = Hello | StatusReport | Heartbeat | Applied | Description | LogChunk | StreamEnd
+AgentFrame = (
+    Hello | StatusReport | Heartbeat | Applied | Description | LogChunk | StreamEnd | ImageProgress
+)
 ManagerFrame = (
-    Welcome | Dismissal | HeartbeatAnswer | AssignmentMessage | OpenLogs | Credit | CloseStream
+    Welcome
+    | Dismissal
+    | HeartbeatAnswer
+    | AssignmentMessage
+    | OpenLogs
+    | Credit
+    | CloseStream
+    | FetchImage
 )
 
 _encode = msgspec.msgpack.Encoder()

@@ -370,6 +370,19 @@ class ImageView(Model, frozen=True, kw_only=True):
     stored_at: float
 
 
+class ImageTransfer(Model, frozen=True, kw_only=True):
+    """A line of `POST …/images`: how an image comes to a node; the last one of each is no
+    `fetching`.
+    """
+
+    image: str
+    node: str
+    state: str  # fetching | done | failed | absent (the node is not there, and fetches it later)
+    done_bytes: int = 0
+    size_bytes: int = 0
+    error: str = ""
+
+
 class LogLine(Model, frozen=True, kw_only=True):
     """One line of `GET …/logs`, which answers one JSON object per line."""
 

@@ -1,13 +1,20 @@
 """Images of the cluster's own: handed over by people, fetched by nodes and by other managers."""
 
+import contextlib
+from collections.abc import AsyncGenerator
+
 from aiohttp import web
 
+from stackctl.core.scheduling.image_places import image_places
 from stackctl.errors import InputError, UnknownName
+from stackctl.manager import image_spreading
 from stackctl.manager.calls import Call
+from stackctl.manager.image_spreading import FetchOrder
 from stackctl.manager.image_store import check_reference
 from stackctl.manager.parts import Parts
+from stackctl.model import specs
 from stackctl.model.structs import StrictModel
-from stackctl.wire import api
+from stackctl.wire import api, codec
 
 PIECE_BYTES = 256 << 10
 
@@ -32,6 +39,34 @@ async def put_image(parts: Parts, call: Call) -> api.ImageView:
     stored = await parts.images.put(query.reference, content)
     parts.image_keeping.note_arrival()
     return stored
+
+
+async def spread_images(parts: Parts, call: Call) -> web.StreamResponse:
+    """Has the nodes fetch the images that a stack will need of them; says how it goes."""
+    spec: specs.StackSpec = call.body
+    state = await parts.cluster.read()
+    places = image_places(spec.services, state.nodes.values())
+    return await _stream(call, image_spreading.spread(parts, places))
+
+
+async def fetch_image(parts: Parts, call: Call) -> web.StreamResponse:
+    """Has a node fetch an image whose agent hangs on this manager; for other managers."""
+    order: FetchOrder = call.body
+    session = parts.sessions.find(order.node_id)
+    if session is None:
+        raise UnknownName("session of node", order.node_id)
+    return await _stream(call, image_spreading.bring_to_session(session, order))
+
+
+async def _stream(call: Call, steps: AsyncGenerator[api.ImageTransfer, None]) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
+    await response.prepare(call.request)
+    with contextlib.suppress(ConnectionError):  # the reader left
+        async with contextlib.aclosing(steps):
+            async for step in steps:
+                await response.write(codec.to_json(step) + b"\n")
+        await response.write_eof()
+    return response
 
 
 async def get_image(parts: Parts, call: Call) -> web.StreamResponse:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -11,10 +12,12 @@ import pytest
 
 from agent.clock import Clock
 from agent.drivers.disk import AgentFolder
+from agent.drivers.image_fetches import start_fetch
 from agent.drivers.logs import LogStreams
 from agent.drivers.mutual_tls import TlsFiles
 from agent.session.outbox import Outbox
 from agent.session.session import Membership, Session
+from stackctl.errors import PermanentFailure
 from stackctl.manager import certificates
 from stackctl.manager.certificates import Authority
 from stackctl.model.assignment import AssignmentSet
@@ -26,7 +29,9 @@ from stackctl.wire.agent_protocol import (
     AssignmentMessage,
     Description,
     Dismissal,
+    FetchImage,
     Heartbeat,
+    ImageProgress,
     LogChunk,
     OpenLogs,
     StreamEnd,
@@ -36,6 +41,7 @@ from tests.assignments import NODE_ID, assignment, task
 from tests.fakes.engine import FakeEngine
 from tests.fakes.manager import CLUSTER_ID, FakeManager, write_identity
 
+IMAGE = "stackctl.internal/shop-web:1a2b3c4d5e6f"
 DESCRIPTION = NodeDescription(hostname="host1", nano_cpus=1, memory_bytes=1)
 
 
@@ -73,6 +79,16 @@ class TasksInMemory:
         return self.last_reports
 
 
+class FetchingInMemory:
+    """Fetches one image in two pieces, and no other."""
+
+    def fetch(self, image: str, on_bytes: Callable[[int, int], None]) -> None:
+        if image != IMAGE:
+            raise PermanentFailure(f"no manager holds image {image}")
+        on_bytes(2 << 20, 4 << 20)
+        on_bytes(4 << 20, 4 << 20)
+
+
 class Node:
     """A session and what it stands on."""
 
@@ -104,6 +120,7 @@ class Node:
             tasks=self.tasks,
             outbox=self.outbox,
             make_logs=self._make_logs,
+            fetch_image=self._fetch_image,
             describe=lambda: DESCRIPTION,
             node_fault=lambda: self.fault,
             folder=self.agent_folder,
@@ -116,6 +133,10 @@ class Node:
             running.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await running
+
+    def _fetch_image(self, request: FetchImage, connection: int) -> None:
+        send = partial(self.outbox.put_log, connection=connection)
+        start_fetch(FetchingInMemory(), request, send)
 
     def _make_logs(self, connection: int) -> LogStreams:
         return LogStreams(
@@ -327,6 +348,28 @@ async def test_logs_are_streamed_to_the_manager(node: Node, make_manager: Manage
         await manager.until(lambda: manager.of_kind(StreamEnd))
         assert [chunk.text for chunk in manager.of_kind(LogChunk)] == [b"a", b"b"]
         assert manager.of_kind(StreamEnd) == [StreamEnd(stream_id=4)]
+
+
+async def test_an_image_is_fetched_when_the_manager_asks_for_it(
+    node: Node, make_manager: ManagerMaker
+) -> None:
+    async with make_manager("m1") as manager, node.session(manager.address):
+        await manager.until(lambda: manager.hellos)
+        await manager.send(FetchImage(stream_id=5, image=IMAGE))
+        await manager.until(lambda: manager.of_kind(StreamEnd))
+        assert [it.done_bytes for it in manager.of_kind(ImageProgress)] == [2 << 20, 4 << 20]
+        assert manager.of_kind(StreamEnd) == [StreamEnd(stream_id=5)]
+
+
+async def test_the_manager_is_told_why_an_image_is_not_fetched(
+    node: Node, make_manager: ManagerMaker
+) -> None:
+    async with make_manager("m1") as manager, node.session(manager.address):
+        await manager.until(lambda: manager.hellos)
+        await manager.send(FetchImage(stream_id=5, image="stackctl.internal/other:1"))
+        await manager.until(lambda: manager.of_kind(StreamEnd))
+        error = "no manager holds image stackctl.internal/other:1"
+        assert manager.of_kind(StreamEnd) == [StreamEnd(stream_id=5, error=error)]
 
 
 async def test_a_removed_node_ends_its_tasks_and_says_what_to_do(

@@ -36,6 +36,7 @@ NAMES = [
     "NetworkView",
     "ContentView",
     "ImageView",
+    "ImageTransfer",
     "LogLine",
     "ChangesView",
 ]

@@ -69,7 +69,7 @@ def node_images(parts: Parts, *managers: str) -> ManagerImages:
 
 def fetched(images: ManagerImages, image: str) -> bytes:
     with images.open(image) as content:
-        return b"".join(content)
+        return b"".join(content.pieces)
 
 
 async def test_an_image_goes_there_and_nodes_get_it(edges: Edges) -> None:
