@@ -13,7 +13,8 @@ from stackctl.compose.document import Service
 from stackctl.compose.problems import ComposeProblems
 from stackctl.errors import StackctlError
 from stackctl.local.building.build_image import build_image
-from stackctl.local.building.build_request import BuildFlags, ImageBuild, image_builds, refusals
+from stackctl.local.building.build_request import BuildFlags, ImageBuild, image_builds
+from stackctl.local.building.builders import ask_for_builders, choose_builder
 from stackctl.local.credentials import Credentials
 from stackctl.local.image_transfer import TransferStep, pull_image, push_image
 from stackctl.local.names import image_of
@@ -84,15 +85,18 @@ def build_images(
 ) -> int:
     """Build one image after the other: a later one may begin with an earlier one.
 
-    Raises ComposeProblems for all keys that the builder cannot honour, before anything is built.
+    Raises ComposeProblems for all keys that no builder honours, before anything is built.
     """
     stack = local.read(named=names)
     services = chosen_services(stack, names, with_dependencies=with_dependencies)
-    builds = image_builds(stack.name, services)
-    if found := [problem for wanted in builds for problem in refusals(wanted)]:
-        raise ComposeProblems(found)
+    builds = image_builds(stack.name, services, stack.document.secrets)
     if not builds:
         session.terminal.note("nothing to build: no service has build:")
+        return 0
+    offer = ask_for_builders(local.engine, session.environment)
+    refusals = [it for wanted in builds for it in choose_builder(wanted, flags, offer).refusals]
+    if refusals:
+        raise ComposeProblems(refusals)
     for wanted in builds:
         _build(session, local, wanted, flags, has_company=len(builds) > 1)
     if pushes:

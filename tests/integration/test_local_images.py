@@ -159,6 +159,12 @@ def test_dependencies_are_built_when_asked_for_and_quietly(
 def test_a_failing_step_is_shown_with_its_output(run: Run) -> None:
     done = run("build", "-q", "inline")
     assert done.code == 1
+    assert (
+        "cannot build service inline: [2/2] RUN echo what it says; false: exit code 1" in done.err
+    )
+    assert "\n  what it says\n" in done.err
+    done = run("build", "-q", "inline", DOCKER_BUILDKIT="0")
+    assert done.code == 1
     assert "cannot build service inline: The command" in done.err
     assert "what it says" in done.err
 
@@ -170,13 +176,17 @@ def test_a_missing_context_is_named(run: Run, folder: Path) -> None:
     assert f"its context {folder}/nowhere does not exist" in done.err
 
 
-def test_what_the_builder_cannot_do_is_refused_by_key(run: Run, folder: Path) -> None:
+def test_what_a_builder_cannot_do_is_refused_by_key(run: Run, folder: Path) -> None:
     (folder / "compose.yaml").write_text(
         "services:\n  web:\n    build:\n      context: context\n      secrets: [s]\n"
         "      privileged: true\n      ssh: [default]\nsecrets: {s: {file: ./s}}\n"
     )
     (folder / "s").write_text("")
     done = run("build")
+    assert done.code == 2
+    assert "services.web.build.privileged: " in done.err
+    assert "services.web.build.secrets: " not in done.err
+    done = run("build", DOCKER_BUILDKIT="0")
     assert done.code == 2
     for key in ("secrets", "ssh", "privileged"):
         assert f"services.web.build.{key}: " in done.err

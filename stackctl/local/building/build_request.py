@@ -1,9 +1,7 @@
 """What the builder is asked for one service: the query of the engine's build call.
 
-Pure. The builder is the classic one, which every engine has and which takes its context in the
-request; BuildKit reads secrets, keys and further contexts from a session of gRPC that this program
-does not offer. What the builder cannot do is refused by key, with the reason: nothing of a file is
-dropped in silence.
+Pure. Both builders of an engine are asked by the same call and with the same words; what differs
+is few keys, and that BuildKit is told of a session in which it may ask for secrets.
 """
 
 import json
@@ -13,13 +11,10 @@ from typing import NamedTuple
 from stackctl.compose.document import Service
 from stackctl.compose.grammar.build_contexts import is_remote
 from stackctl.compose.parts.build import Build
-from stackctl.compose.problems import Place, Problem
+from stackctl.compose.parts.objects import Secret
 from stackctl.local.names import image_of
 
-_BUILDX = "build it with docker buildx build, and name the image under image:"
-_NO_RIGHTS = "the engine's classic builder gives a build no further rights"
-_NO_ATTESTATIONS = "the engine's image store holds no attestations"
-_OFF = ("", "false")
+_INLINE_CACHE = "BUILDKIT_INLINE_CACHE"
 
 
 class BuildFlags(NamedTuple):
@@ -39,6 +34,7 @@ class ImageBuild(NamedTuple):
     build: Build
     image: str
     platform: str = ""  # of the service
+    secrets: Mapping[str, Secret] = {}  # those of the file, by key
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -46,65 +42,28 @@ class ImageBuild(NamedTuple):
         return tuple(dict.fromkeys((self.image, *self.build.tags)))
 
 
-def image_builds(stack_name: str, services: Iterable[Service]) -> tuple[ImageBuild, ...]:
-    """The builds of those services that have one."""
+class BuildkitNames(NamedTuple):
+    """What a request to BuildKit names beside the build."""
+
+    session_id: str
+    build_id: str
+
+
+def image_builds(
+    stack_name: str, services: Iterable[Service], secrets: Mapping[str, Secret] | None = None
+) -> tuple[ImageBuild, ...]:
+    """The builds of those services that have one; `secrets` are the document's."""
     return tuple(
         ImageBuild(
-            service.key, service.build, image_of(stack_name, service), service.container.platform
+            service.key,
+            service.build,
+            image_of(stack_name, service),
+            service.container.platform,
+            secrets or {},
         )
         for service in services
         if service.build is not None
     )
-
-
-def refusals(wanted: ImageBuild) -> tuple[Problem, ...]:
-    """The keys of a build that the builder cannot honour, each with its reason."""
-    build = wanted.build
-    reasons: tuple[tuple[str, object, str, str | None], ...] = (
-        ("secrets", build.secrets, "the engine's classic builder has no secrets", _BUILDX),
-        ("ssh", build.ssh, "the engine's classic builder reaches no keys", _BUILDX),
-        (
-            "additional_contexts",
-            build.additional_contexts,
-            "the engine's classic builder takes one context",
-            "copy what is needed into the context",
-        ),
-        (
-            "platforms",
-            build.platforms[1:],
-            "the engine's classic builder builds for one platform at a time",
-            "name one",
-        ),
-        (
-            "cache_to",
-            build.cache_to,
-            "the engine's classic builder keeps its cache to itself",
-            "push the image, and name it under cache_from",
-        ),
-        (
-            "no_cache_filter",
-            build.no_cache_filter,
-            "the engine's classic builder uses its cache for all stages or none",
-            "no_cache: true",
-        ),
-        ("privileged", build.privileged, _NO_RIGHTS, None),
-        ("entitlements", build.entitlements, _NO_RIGHTS, None),
-        ("provenance", build.provenance not in _OFF, _NO_ATTESTATIONS, None),
-        ("sbom", build.sbom not in _OFF, _NO_ATTESTATIONS, None),
-        (
-            "isolation",
-            build.isolation not in ("", "default"),
-            "only Windows isolates builds in other ways",
-            None,
-        ),
-    )
-    return tuple(
-        Problem(_place_of(build, key), reason, hint) for key, used, reason, hint in reasons if used
-    )
-
-
-def _place_of(build: Build, key: str) -> Place:
-    return Place(build.place.position, (*build.place.path, key))
 
 
 def build_query(
@@ -113,14 +72,17 @@ def build_query(
     *,
     dockerfile: str,
     environment: Mapping[str, str],
+    buildkit: BuildkitNames | None = None,
 ) -> list[tuple[str, str]]:
     """The query of `POST /build`; keys may come more than once.
 
     `dockerfile` is its name in the stream. An argument without a value is taken from `environment`
-    and left out where that has none.
+    and left out where that has none. Without `buildkit` the classic builder is asked.
     """
     build = wanted.build
     arguments = _resolved({**build.arguments, **flags.arguments}, environment)
+    if build.cache_to:
+        arguments = {_INLINE_CACHE: "1", **arguments}
     limits = [
         {"Name": limit.name, "Soft": limit.soft, "Hard": limit.hard} for limit in build.ulimits
     ]
@@ -140,13 +102,17 @@ def build_query(
     )
     return [
         *(("t", name) for name in wanted.names),
-        ("version", "1"),
         ("dockerfile", dockerfile),
-        ("rm", "1"),
-        ("forcerm", "1"),
+        *_of_builder(buildkit),
         *((key, _as_text(value)) for key, value in choices if value),
         *(("extrahosts", host) for host in build.extra_hosts),
     ]
+
+
+def _of_builder(buildkit: BuildkitNames | None) -> tuple[tuple[str, str], ...]:
+    if buildkit is None:
+        return (("version", "1"), ("rm", "1"), ("forcerm", "1"))
+    return (("version", "2"), ("session", buildkit.session_id), ("buildid", buildkit.build_id))
 
 
 def _as_text(value: object) -> str:

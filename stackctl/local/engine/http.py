@@ -7,7 +7,7 @@ container wants.
 """
 
 import socket
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Self
 
@@ -28,16 +28,18 @@ _HEADERS_MAX = 100
 class Request(NamedTuple):
     """One request; `timeout_seconds` bounds each wait for bytes of the answer, None is for ever.
 
-    A `body` in pieces is sent as it comes. `upgrades` asks for the connection itself.
+    A `body` in pieces is sent as it comes. `upgrades` asks for the connection itself, to speak
+    `protocol` on it. A header with several values is sent once for each.
     """
 
     method: str
     target: str
     body: bytes | Iterable[bytes] | None = None
     content_type: str = "application/json"
-    headers: Mapping[str, str] = {}
+    headers: Mapping[str, str | Sequence[str]] = {}
     timeout_seconds: float | None = ANSWER_TIMEOUT_SECONDS
     upgrades: bool = False
+    protocol: str = "tcp"
 
 
 class Answer:
@@ -215,8 +217,12 @@ def _head(endpoint: Endpoint, request: Request) -> bytes:
         f"Host: {endpoint.host or 'docker'}",
         "User-Agent: stackctl",
     ]
-    lines += ["Connection: Upgrade", "Upgrade: tcp"] if request.upgrades else ["Connection: close"]
-    lines += [f"{name}: {value}" for name, value in request.headers.items()]
+    if request.upgrades:
+        lines += ["Connection: Upgrade", f"Upgrade: {request.protocol}"]
+    else:
+        lines.append("Connection: close")
+    for name, given in request.headers.items():
+        lines += [f"{name}: {it}" for it in ((given,) if isinstance(given, str) else given)]
     body = request.body
     if body is not None:
         lines.append(f"Content-Type: {request.content_type}")

@@ -1,8 +1,13 @@
-"""What an engine's builder is asked, and what it cannot be asked."""
+"""What an engine's builders are asked."""
 
 from stackctl.compose.parts.build import Build
 from stackctl.compose.problems import Place, Position
-from stackctl.local.building.build_request import BuildFlags, ImageBuild, build_query, refusals
+from stackctl.local.building.build_request import (
+    BuildFlags,
+    BuildkitNames,
+    ImageBuild,
+    build_query,
+)
 from stackctl.model.specs import Ulimit
 
 PLACE = Place(Position("compose.yaml", 3, 5), ("services", "web", "build"))
@@ -11,8 +16,8 @@ PLACE = Place(Position("compose.yaml", 3, 5), ("services", "web", "build"))
 NO_FLAGS = BuildFlags()
 
 
-def query(build: Build, flags: BuildFlags = NO_FLAGS, **more: str) -> dict[str, list[str]]:
-    wanted = ImageBuild("web", build, "shop-web", **more)
+def query(build: Build, flags: BuildFlags = NO_FLAGS, platform: str = "") -> dict[str, list[str]]:
+    wanted = ImageBuild("web", build, "shop-web", platform)
     found: dict[str, list[str]] = {}
     pairs = build_query(wanted, flags, dockerfile="Dockerfile", environment={"HERE": "1"})
     for key, value in pairs:
@@ -74,32 +79,17 @@ def test_the_platform_of_the_service_counts_where_the_build_names_none() -> None
     assert query(Build(PLACE, "/app"), platform="linux/amd64")["platform"] == ["linux/amd64"]
 
 
-def test_what_the_classic_builder_lacks_is_refused_at_its_key() -> None:
-    build = Build(
-        PLACE,
-        "/app",
-        additional_contexts={"other": "/other"},
-        cache_to=("type=inline",),
-        no_cache_filter=("base",),
-        platforms=("linux/amd64", "linux/arm64"),
-        privileged=True,
-        provenance="mode=max",
-        sbom="true",
-        entitlements=("network.host",),
-        isolation="hyperv",
-        ssh={"default": ""},
-    )
-    found = refusals(ImageBuild("web", build, "shop-web"))
-    assert sorted(str(problem.place.path[-1]) for problem in found) == [
-        "additional_contexts",
-        "cache_to",
-        "entitlements",
-        "isolation",
-        "no_cache_filter",
-        "platforms",
-        "privileged",
-        "provenance",
-        "sbom",
-        "ssh",
-    ]
-    assert refusals(ImageBuild("web", Build(PLACE, "/app", provenance="false"), "x")) == ()
+def test_buildkit_is_asked_for_the_same_in_a_session() -> None:
+    build = Build(PLACE, "/app", target="final", cache_to=("type=inline",))
+    wanted = ImageBuild("web", build, "shop-web")
+    names = BuildkitNames("session", "build")
+    asked = build_query(wanted, NO_FLAGS, dockerfile="D", environment={}, buildkit=names)
+    assert dict(asked) == {
+        "t": "shop-web",
+        "version": "2",
+        "session": "session",
+        "buildid": "build",
+        "dockerfile": "D",
+        "target": "final",
+        "buildargs": '{"BUILDKIT_INLINE_CACHE": "1"}',
+    }
