@@ -51,6 +51,8 @@ class ScriptedAgent:
         self.confirms = True
         self.runs_tasks = True
         self.output: dict[str, list[bytes]] = {}  # task id -> lines to send when asked for logs
+        self.images: list[str] = []  # what managers asked it to fetch
+        self.image_fault = ""  # what it answers then
         self.faults: list[str] = []
         self._states: dict[str, TaskState] = {}
         self._applied_index = 0
@@ -187,6 +189,8 @@ class ScriptedAgent:
                 await self._obey()
             case protocol.OpenLogs():
                 await self._send_logs(frame)
+            case protocol.FetchImage():
+                await self._fetch(frame)
 
     def _take(self, message: protocol.AssignmentMessage) -> None:
         if message.full is not None:
@@ -220,6 +224,13 @@ class ScriptedAgent:
         if task.desired_state <= TaskState.COMPLETE:
             return TaskState.RUNNING
         return TaskState.SHUTDOWN if task.may_stop else None
+
+    async def _fetch(self, request: protocol.FetchImage) -> None:
+        self.images.append(request.image)
+        number = request.stream_id
+        if not self.image_fault:
+            await self._send(protocol.ImageProgress(stream_id=number, done_bytes=5, size_bytes=5))
+        await self._send(protocol.StreamEnd(stream_id=number, error=self.image_fault))
 
     async def _send_logs(self, opening: protocol.OpenLogs) -> None:
         for task_id in opening.task_ids:
