@@ -121,7 +121,8 @@ class Watch:
         self._say(f"{service.key}: rebuilding")
         engine = self._local.engine
         before = find_image(engine, image_of(self._stack.name, service))
-        for wanted in image_builds(self._stack.name, [service]):
+        secrets = self._stack.document.secrets
+        for wanted in image_builds(self._stack.name, [service], secrets):
             build_image(engine, wanted, BuildFlags(), environment=self._session.environment)
         plan = PlanOptions(services=(service.key,), with_dependencies=False)
         flags = UpFlags((service.key,), UpOptions(plan=plan), self._progress)

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Mapping
 from functools import partial
 
+from stackctl.compose.parts.objects import Secret
 from stackctl.errors import StackctlError
 from stackctl.local.building.build_image import build_image
 from stackctl.local.building.build_request import BuildFlags, ImageBuild, image_builds
@@ -24,13 +25,19 @@ class ImageWork:
         self._report = report
         self._lock = threading.Lock()
 
-    def do(self, stack_name: str, needs: ImageNeeds) -> None:
-        """Fetch and build. Raises StackctlError for the first image that cannot be had."""
+    def do(
+        self, stack_name: str, needs: ImageNeeds, secrets: Mapping[str, Secret] | None = None
+    ) -> None:
+        """Fetch and build; `secrets` are the document's, which builds may be lent.
+
+        Raises StackctlError for the first image that cannot be had.
+        """
         calls: list[Callable[[], None]] = [partial(self._pull, pull) for pull in needs.pulls]
         all_together(calls)
         # One after the other: a later one may be built on an earlier one's image.
-        for wanted in image_builds(stack_name, needs.builds):
-            self._build(wanted)
+        builds = image_builds(stack_name, needs.builds, secrets)
+        for wanted in builds:
+            self._build(wanted, has_company=len(builds) > 1)
 
     def _pull(self, pull: Pull) -> None:
         resource = f"Image {pull.image}"
@@ -62,11 +69,18 @@ class ImageWork:
                 )
             )
 
-    def _build(self, wanted: ImageBuild) -> None:
+    def _build(self, wanted: ImageBuild, *, has_company: bool) -> None:
         resource = f"Image {wanted.image}"
+        prefix = f"{wanted.service_key} | " if has_company else ""
+
+        def show(line: str) -> None:
+            self._say(Progress(resource, Phase.WORKING, "Building", output=f"{prefix}{line}"))
+
         self._say(Progress(resource, Phase.WORKING, "Building"))
         try:
-            build_image(self._engine, wanted, BuildFlags(), environment=self._environment)
+            build_image(
+                self._engine, wanted, BuildFlags(), environment=self._environment, on_line=show
+            )
         except StackctlError as error:
             self._say(Progress(resource, Phase.ERROR, "Error", error.message.partition("\n")[0]))
             raise

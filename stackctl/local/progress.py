@@ -17,7 +17,8 @@ class Phase(StrEnum):
 class Progress(NamedTuple):
     """One thing that moved: `Container shop-web-1`, `Creating`; `text` may say more.
 
-    `parent` is the id of the resource that this one is a part of (a layer of an image).
+    `parent` is the id of the resource that this one is a part of (a layer of an image). `output` is
+    a line of what somebody else says of it (a builder), to be shown as it is.
     """
 
     id: str
@@ -27,6 +28,7 @@ class Progress(NamedTuple):
     parent: str = ""
     current: int = 0
     total: int = 0
+    output: str = ""
 
 
 Report = Callable[[Progress], None]

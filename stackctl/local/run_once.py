@@ -145,7 +145,8 @@ class Run:
         from stackctl.local.image_work import ImageWork  # noqa: PLC0415 - seldom needed
 
         told = quieted(report, needs, self._images, stack_name=self._stack.name)
-        ImageWork(self._engine, self._environment, told).do(self._stack.name, needs)
+        work = ImageWork(self._engine, self._environment, told)
+        work.do(self._stack.name, needs, self._stack.document.secrets)
         return observed._replace(images=find_images(self._engine, names))
 
     def _without_own(self, plan: Plan) -> Plan:

@@ -65,7 +65,8 @@ class Up:
 
             images, name = self._options.images, self._stack.name
             told = quieted(report, needs, images, stack_name=name)
-            ImageWork(self._engine, self._environment, told).do(name, needs)
+            work = ImageWork(self._engine, self._environment, told)
+            work.do(name, needs, self._stack.document.secrets)
             names = [image_of(self._stack.name, service) for service in self.services]
             observed = observed._replace(images=find_images(self._engine, names))
         plan = self._plan(observed)

@@ -1,5 +1,5 @@
 """Steps of a plan while they are done: one line a resource on a terminal, lines as they come
-elsewhere, JSON for programs, or nothing.
+elsewhere, JSON for programs, or nothing. What a builder says stays above the lines that move.
 
 Everything goes to stderr. On a terminal, lines are redrawn when something happened, at most ten
 times a second, and spinners turn by the same clock.
@@ -43,6 +43,7 @@ class StepProgress:
         self._known: dict[str, Progress] = {}
         self._began: dict[str, float] = {}
         self._ended: dict[str, float] = {}
+        self._said: list[str] = []  # output that is not shown yet
         self._drawn = 0
         self._turns = 0
         self._finished = threading.Event()
@@ -70,6 +71,8 @@ class StepProgress:
         """Take a report in, from any thread."""
         with self._lock:
             if self._mode is ProgressMode.TTY:
+                if progress.output:
+                    self._said.append(progress.output)
                 now = time.monotonic()
                 self._began.setdefault(progress.id, now)
                 if progress.phase is not Phase.WORKING:
@@ -78,7 +81,7 @@ class StepProgress:
                     self._ended.pop(progress.id, None)
                 self._known[progress.id] = progress
             elif self._mode is ProgressMode.PLAIN and not progress.parent:
-                self._terminal.note(plain_line(progress))
+                self._terminal.note(progress.output or plain_line(progress))
             elif self._mode is ProgressMode.JSON:
                 self._terminal.note(json_line(progress))
 
@@ -93,6 +96,13 @@ class StepProgress:
             return
         size = self._terminal.progress_size
         lines = self._lines(size.width, max(size.height - 2, 3))
+        if self._said:
+            # Output stays and moves up; it may be wider than the screen, so all below goes first.
+            self._terminal.redraw((), over=self._drawn)
+            self._drawn = 0
+            for line in self._said:
+                self._terminal.note(line)
+            self._said.clear()
         self._terminal.redraw(lines, over=self._drawn)
         self._drawn = len(lines)
 
@@ -146,7 +156,7 @@ def json_line(progress: Progress) -> str:
         "parent_id": progress.parent,
         "status": progress.phase.value,
         "text": progress.text,
-        "details": progress.details,
+        "details": progress.output or progress.details,
         "current": progress.current,
         "total": progress.total,
         "percent": 100 * progress.current // progress.total if progress.total else 0,

@@ -62,3 +62,31 @@ def test_other_modes_move_no_cursor(mode: ProgressMode) -> None:
     picture = drawn(Progress("Network n", Phase.DONE, "Created"), mode=mode)
     assert "\x1b" not in picture
     assert bool(picture) == (mode is not ProgressMode.QUIET)
+
+
+def test_what_a_builder_says_stays_above_what_moves() -> None:
+    screen = Screen()
+    environment = {"COLUMNS": "60", "LINES": "30", "NO_COLOR": "1"}
+    with StepProgress(
+        Terminal(io.StringIO(), screen, environment), ProgressMode.TTY, title="up"
+    ) as progress:
+        progress.report(Progress("Image x", Phase.WORKING, "Building", output="#1 FROM y"))
+        progress.report(Progress("Image x", Phase.DONE, "Built"))
+    before, _, picture = screen.getvalue().rpartition("[+]")
+    assert "#1 FROM y\n" in before
+    assert "#1 FROM y" not in picture
+    assert picture.startswith(" up 1/1\n")
+
+
+@pytest.mark.parametrize(
+    ("mode", "shown"),
+    [
+        (ProgressMode.PLAIN, "#1 FROM y\n"),
+        (ProgressMode.JSON, '"details": "#1 FROM y"'),
+        (ProgressMode.QUIET, ""),
+    ],
+)
+def test_what_a_builder_says_is_a_line_elsewhere(mode: ProgressMode, shown: str) -> None:
+    said = Progress("Image x", Phase.WORKING, "Building", output="#1 FROM y")
+    picture = drawn(said, mode=mode)
+    assert picture == shown if mode is not ProgressMode.JSON else shown in picture
