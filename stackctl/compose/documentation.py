@@ -5,7 +5,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from stackctl.compose import deviations
+from stackctl.compose import deviating_keys, deviations
 from stackctl.compose.verdicts.rules import Kind, Rule, Verdict
 from stackctl.compose.verdicts.table import SECTIONS
 
@@ -42,7 +42,7 @@ _TITLES = (
     ("Values", deviations.VALUES),
     ("Variables", deviations.VARIABLES),
     ("Several files", deviations.MERGING),
-    ("Keys", deviations.KEYS),
+    ("Keys", deviating_keys.KEYS),
 )
 
 

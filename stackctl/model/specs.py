@@ -252,15 +252,16 @@ class RestartPolicy(StrictModel, frozen=True, kw_only=True):
     """When and how an ended task is replaced.
 
     `delay_seconds` None means back-off: the first restart at once, then doubling. A stated delay
-    is obeyed
-    exactly. `attempts_max` counts restarts (0 is without limit) within `window_seconds` (0 is for
-    ever).
+    is obeyed exactly. `attempts_max` counts restarts (0 is without limit) within `window_seconds`
+    (0 is for ever). Without `replaces_lost` a task whose node is lost goes on when the node is back
+    and never runs a second time.
     """
 
     condition: RestartCondition = RestartCondition.ANY
     delay_seconds: float | None = None
     attempts_max: int = 0
     window_seconds: float = 0
+    replaces_lost: bool = True
 
 
 class UpdatePolicy(StrictModel, frozen=True, kw_only=True):

@@ -159,6 +159,8 @@ def _task(stack: str, task: specs.TaskSpec, key: str, value: str) -> specs.TaskS
             return replace(task, restart=replace(task.restart, delay_seconds=float(value)))
         case "restart.attempts":
             return replace(task, restart=replace(task.restart, attempts_max=int(value)))
+        case "restart.lost":
+            return replace(task, restart=replace(task.restart, replaces_lost=value == "replace"))
         case "restart.window":
             return replace(task, restart=replace(task.restart, window_seconds=float(value)))
     raise ValueError(f"no option {key} of a service")

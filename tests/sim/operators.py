@@ -150,6 +150,8 @@ class Operators:
             words.append(f"restart.delay={shape.choice((0.5, 1, 6))}")
         if shape.random() < 0.2:
             words.append(f"restart.window={shape.choice((1, 10))}")
+        if shape.random() < 0.1:
+            words.append("restart.lost=wait")
         if shape.random() < 0.2:
             words.append(f"grace={shape.choice((0, 1, 20))}")
         return words

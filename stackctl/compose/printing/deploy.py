@@ -12,6 +12,7 @@ from stackctl.compose.printing.values import (
     section,
 )
 from stackctl.compose.printing.yaml_text import Plain
+from stackctl.compose.sections.own_keys import REPLACE_LOST
 from stackctl.model.devices import DeviceRequest
 from stackctl.model.specs import (
     EndpointMode,
@@ -92,7 +93,10 @@ def _restart_policy(policy: RestartPolicy | None) -> Plain:
             "max_attempts": policy.attempts_max,
             "window": positive_duration(policy.window_seconds),
         },
-        {"delay": duration_text(policy.delay_seconds)},
+        {
+            "delay": duration_text(policy.delay_seconds),
+            REPLACE_LOST: None if policy.replaces_lost else False,
+        },
     )
 
 

@@ -11,7 +11,7 @@ from stackctl.compose.printing.container import container_keys, mounts, ports, t
 from stackctl.compose.printing.deploy import deploy_keys
 from stackctl.compose.printing.values import extended, mode_text, pairs, section, ulimits
 from stackctl.compose.printing.yaml_text import Plain
-from stackctl.compose.sections.attachments import ON_CHANGE
+from stackctl.compose.sections.own_keys import ON_CHANGE
 
 _CONFIG_MODE = 0o444
 

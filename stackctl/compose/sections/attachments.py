@@ -14,12 +14,12 @@ from stackctl.compose.parts.attachments import (
 )
 from stackctl.compose.problems import shown
 from stackctl.compose.sections.kernel import read_signal
+from stackctl.compose.sections.own_keys import ON_CHANGE
 from stackctl.compose.sections.paths import absolute_path, container_path, file_mode
 from stackctl.compose.sections.reading import Fields, Value
 from stackctl.compose.sections.scalars import filled_text, integer, options, text
 
 DEFAULT_NETWORK = "default"
-ON_CHANGE = "x-on-change"
 
 U = TypeVar("U", bound=FileUse)
 

@@ -9,14 +9,14 @@ from typing import NamedTuple
 
 from stackctl.compose.document import Deploy
 from stackctl.compose.sections.amounts import REPLICAS_MAX
+from stackctl.compose.sections.own_keys import REPLACE_LOST, check_own_keys
 from stackctl.compose.sections.placement import (
     ReadPlacement,
-    check_placement_extensions,
     read_placement,
 )
 from stackctl.compose.sections.reading import Fields, Reader, Value
 from stackctl.compose.sections.resources import ReadResources, read_resources
-from stackctl.compose.sections.scalars import choice, duration, integer, labels, ratio
+from stackctl.compose.sections.scalars import boolean, choice, duration, integer, labels, ratio
 from stackctl.model.devices import DeviceRequest
 from stackctl.model.specs import (
     EndpointMode,
@@ -73,7 +73,7 @@ def read_deploy(value: Value) -> ReadDeploy:
         extensions=fields.extensions(),
         placement_extensions=placement.extensions,
     )
-    check_placement_extensions(fields)
+    check_own_keys(fields)
     fields.finish()
     return ReadDeploy(deploy, resources.devices)
 
@@ -110,6 +110,7 @@ def _restart_policy(value: Value) -> RestartPolicy:
         delay_seconds=fields.read("delay", duration, None),
         attempts_max=fields.read("max_attempts", integer(), 0),
         window_seconds=fields.read("window", duration, 0.0),
+        replaces_lost=fields.read(REPLACE_LOST, boolean, True),
     )
     window = fields.get("window")
     if window is not None and 0 < policy.window_seconds < (policy.delay_seconds or 0):

@@ -21,14 +21,10 @@ from stackctl.compose.grammar.constraints import (
     parse_constraint,
 )
 from stackctl.compose.problems import shown
+from stackctl.compose.sections.own_keys import APART, PREFER, REBALANCE, STAY
 from stackctl.compose.sections.reading import Fields, Reader, Value
 from stackctl.compose.sections.scalars import boolean, choice, filled_text, integer, text
 from stackctl.model.specs import Placement, Rebalance
-
-APART = "x-anti-affinity"
-PREFER = "x-prefer"
-REBALANCE = "x-rebalance"
-STAY = "x-stay-with-volumes"
 
 
 class ReadPlacement(NamedTuple):
@@ -54,14 +50,6 @@ def read_placement(value: Value) -> ReadPlacement:
     apart = fields.read(APART, _apart, ())
     fields.finish()
     return ReadPlacement(placement, apart, extensions)
-
-
-def check_placement_extensions(fields: Fields) -> None:
-    """Report keys of ours that stand outside of `deploy.placement`, where nothing reads them."""
-    for key in (APART, PREFER, REBALANCE, STAY):
-        value = fields.get(key) if key in fields else None
-        if value is not None:
-            value.key_problem("belongs under deploy.placement", "move it there")
 
 
 def _apart(value: Value) -> tuple[ApartFrom, ...]:

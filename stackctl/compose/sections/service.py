@@ -26,7 +26,7 @@ from stackctl.compose.sections.image import read_pulling
 from stackctl.compose.sections.models import read_model_uses
 from stackctl.compose.sections.mounts import read_tmpfs, read_volumes
 from stackctl.compose.sections.namespaces import check_sharing
-from stackctl.compose.sections.placement import check_placement_extensions
+from stackctl.compose.sections.own_keys import check_own_keys
 from stackctl.compose.sections.ports import parse_range, read_ports
 from stackctl.compose.sections.reading import Fields, Value
 from stackctl.compose.sections.scalars import boolean, filled_text, integer, percentage, text
@@ -92,7 +92,7 @@ def read_service(key: str, value: Value, stack_name: str) -> Service:
         windows=_windows(fields),
         extensions=fields.extensions(),
     )
-    check_placement_extensions(fields)
+    check_own_keys(fields)
     legacy = fields.get("volume_driver")
     if legacy is not None:
         legacy.note("volume_driver belongs to version 1 of the format and has no effect")

@@ -194,6 +194,11 @@ DEPLOY = (
     ),
     rule(f"{_DEPLOY}.restart_policy.window", HONOURED, _OF_RESTARTS),
     rule(
+        f"{_DEPLOY}.restart_policy.x-replace-lost",
+        honoured("our own: false lets a task whose node is lost wait for it and never run twice"),
+        _IN_A_CLUSTER,
+    ),
+    rule(
         f"{_DEPLOY}.restart_policy.delay",
         honoured("without it, restarts back off from nothing, where Swarm waits five seconds"),
         _OF_RESTARTS,

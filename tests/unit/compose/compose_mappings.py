@@ -189,6 +189,7 @@ services_that_stay = some(
         delay=durations,
         max_attempts=st.integers(0, 9),
         window=st.sampled_from(("0s", "49h")),
+        **{"x-replace-lost": booleans},
     ),
     update_config=policies,
     rollback_config=policies,

@@ -55,6 +55,8 @@ def test_jobs(mode: Mode) -> None:
     ("body", "problem"),
     [
         ("x-rebalance: auto", "x-rebalance: belongs under deploy.placement; move it there"),
+        ("x-replace-lost: false", "x-replace-lost: belongs under deploy.restart_policy"),
+        ("x-on-change: HUP", "x-on-change: belongs to one of the service's configs or secrets"),
         ("deploy: {x-prefer: []}", "deploy.x-prefer: belongs under deploy.placement"),
         (
             "deploy: {placement: {x-rebalance: always}}",
