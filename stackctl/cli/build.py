@@ -44,6 +44,13 @@ def build(
         bool, typer.Option("--pull", help="Fetch the images after FROM, also those that are here.")
     ] = False,
     push: Annotated[bool, typer.Option("--push", help="Push the images afterwards.")] = False,
+    push_to_cluster: Annotated[
+        bool,
+        typer.Option(
+            "--push-to-cluster",
+            help="Hand the images to the managers and to the nodes that will need them.",
+        ),
+    ] = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Do not print what the builder says.")
     ] = False,
@@ -60,14 +67,15 @@ def build(
         pull=pull,
         is_quiet=quiet,
     )
-    return images_making.build_images(
-        options.session_of(context),
-        shared.local_stack_of(context),
-        services or (),
-        flags,
-        pushes=push,
-        with_dependencies=with_dependencies,
+    session, local = options.session_of(context), shared.local_stack_of(context)
+    code = images_making.build_images(
+        session, local, services or (), flags, pushes=push, with_dependencies=with_dependencies
     )
+    if push_to_cluster and code == 0:
+        from stackctl.cli import cluster_builds  # nothing else needs the cluster's side
+
+        cluster_builds.push_to_cluster(session, local, services or (), is_quiet=quiet)
+    return code
 
 
 def parse_arguments(words: list[str] | tuple[str, ...]) -> dict[str, str | None]:

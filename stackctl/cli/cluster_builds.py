@@ -4,7 +4,7 @@ The files are read whole before anything is built, so that a mistake in them cos
 that the services get names of images that are to be; the real ones take their place afterwards.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -13,9 +13,12 @@ from stackctl.cli.local_stack import LocalStack
 from stackctl.cli.render.step_progress import ProgressMode, StepProgress
 from stackctl.cli.session import Session
 from stackctl.compose.document import Document
+from stackctl.compose.load import load_request_stack
+from stackctl.compose.problems import ComposeProblems
 from stackctl.errors import StackctlError
 from stackctl.local.building.build_image import build_image
 from stackctl.local.building.build_request import BuildFlags, ImageBuild, image_builds
+from stackctl.local.building.builders import ask_for_builders, choose_builder
 from stackctl.local.engine.client import Engine
 from stackctl.local.image_saving import (
     SavedImage,
@@ -23,6 +26,7 @@ from stackctl.local.image_saving import (
     name_for_cluster,
     save_image,
 )
+from stackctl.local.names import image_of
 from stackctl.local.progress import Phase, Progress, Report
 from stackctl.model.cluster_images import cluster_reference
 
@@ -43,7 +47,8 @@ class Builds(NamedTuple):
 
 def builds_of(document: Document, stack_name: str) -> Builds:
     """The builds of a document's services."""
-    wanted = {build.service_key: build for build in image_builds(stack_name, document.services)}
+    builds = image_builds(stack_name, document.services, document.secrets)
+    wanted = {build.service_key: build for build in builds}
     stand_ins = {
         key: cluster_reference(build.image, f"{number:012x}")
         for number, (key, build) in enumerate(wanted.items())
@@ -56,24 +61,60 @@ def build_and_hand_over(
 ) -> dict[str, SavedImage]:
     """Build the images, and give the managers those that they lack; returns them by stand-in.
 
-    Raises EngineUnavailable without an engine here, StepFailed for a build that fails, and what
-    managers refuse.
+    Raises EngineUnavailable without an engine here, ComposeProblems for keys that no builder
+    honours, StepFailed for a build that fails, and what managers refuse.
     """
     if not builds.wanted:
         session.terminal.note("nothing to build: no service has build:")
         return {}
     engine = LocalStack(session).engine
     session.client.cluster()  # no build for a cluster that does not answer
+    offer = ask_for_builders(engine, session.environment)
+    wishes = [choose_builder(wanted, BuildFlags(), offer) for wanted in builds.wanted.values()]
+    if refusals := [problem for wish in wishes for problem in wish.refusals]:
+        raise ComposeProblems(refusals)
     saved = {
         builds.stand_ins[key]: _build(session, engine, wanted, is_quiet=is_quiet)
         for key, wanted in builds.wanted.items()
     }
+    hand_over(session, engine, saved.values(), is_quiet=is_quiet)
+    return saved
+
+
+def push_to_cluster(
+    session: Session, local: LocalStack, services: Sequence[str], *, is_quiet: bool
+) -> None:
+    """Hand images that have just been built to the managers, and to the nodes where a deploy of
+    these files would run them; nothing is deployed. Raises as `build_and_hand_over` does.
+    """
+    stack = local.read(named=services)
+    builds = builds_of(stack.document, stack.name)
+    request = local.request._replace(stack_name=stack.name, images=builds.stand_ins)
+    spec = load_request_stack(request).spec
+    saved = {
+        builds.stand_ins[service.key]: name_for_cluster(
+            local.engine, image_of(stack.name, service), image_of(stack.name, service)
+        )
+        for service in stack.chosen(services)
+        if service.build is not None
+    }
+    hand_over(session, local.engine, saved.values(), is_quiet=is_quiet)
+    built = {image.reference for image in saved.values()}
+    spec = with_images(spec, saved)
+    wanted = tuple(it for it in spec.services if it.task.container.image in built)
+    spec = msgspec.structs.replace(spec, services=wanted)
+    bring_to_nodes(session, stack.name, spec, is_quiet=is_quiet)
+
+
+def hand_over(
+    session: Session, engine: Engine, images: Iterable[SavedImage], *, is_quiet: bool
+) -> None:
+    """Give the managers those images that they lack."""
     held = {image["reference"] for image in session.client.images()}
     mode = ProgressMode.QUIET if is_quiet else ProgressMode.AUTO
     with StepProgress(session.terminal, mode, title="handing over") as progress:
-        for image in dict.fromkeys(saved.values()):
+        for image in dict.fromkeys(images):
             _hand_over(session, engine, image, held, progress.report)
-    return saved
 
 
 def bring_to_nodes(session: Session, stack_name: str, spec: "StackSpec", *, is_quiet: bool) -> None:
@@ -94,7 +135,7 @@ def bring_to_nodes(session: Session, stack_name: str, spec: "StackSpec", *, is_q
         if failed and all(step["state"] != "done" for step in steps):
             reasons = "; ".join(f"{step['node']}: {step['error']}" for step in failed)
             raise StackctlError(
-                f"no node could fetch image {image} ({reasons}); the stack was not changed"
+                f"no node could fetch image {image} ({reasons}); nothing was deployed"
             )
 
 

@@ -113,6 +113,18 @@ def test_a_node_that_was_away_gets_the_image_when_it_is_back(project: Project) -
     eventually(runs_there, timeout_seconds=40)
 
 
+def test_a_build_may_be_brought_to_the_nodes_without_a_deploy(project: Project) -> None:
+    words = project.words("in advance")
+    before = {node: project.images_on(node) for node in project.others}
+    lab, file = project.lab, words[3]
+    done = lab.try_run("-f", file, "-p", STACK, "build", "--quiet", "--push-to-cluster")
+    assert done.returncode == 0, done.stderr
+    for node in project.others:
+        assert len(project.images_on(node) - before[node]) == 1
+    assert not [row for row in lab.rows("service", "ls") if row["Name"] == "made_web"]
+    assert "Is there" in project.deploy("in advance")
+
+
 def test_a_build_that_fails_changes_nothing(project: Project) -> None:
     project.deploy("before")
     before = project.image_of_service()

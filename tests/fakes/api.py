@@ -250,6 +250,34 @@ def _logs(cluster: FakeCluster, question: Question) -> list[api.LogLine]:
     ]
 
 
+def _put_image(cluster: FakeCluster, question: Question) -> api.ImageView:
+    reference = question.query["reference"]
+    content = question.body or cluster.images[reference]
+    cluster.images[reference] = content
+    return api.ImageView(reference=reference, size_bytes=len(content), stored_at=1)
+
+
+def _images(cluster: FakeCluster, _question: Question) -> list[api.ImageView]:
+    return [
+        api.ImageView(reference=name, size_bytes=len(content), stored_at=1)
+        for name, content in cluster.images.items()
+    ]
+
+
+def _spread(cluster: FakeCluster, question: Question) -> list[api.ImageTransfer]:
+    spec = codec.from_json(question.body, specs.StackSpec)
+    return [
+        api.ImageTransfer(
+            image=service.task.container.image,
+            node=node.hostname,
+            state="failed" if node.hostname in cluster.image_faults else "done",
+            error=cluster.image_faults.get(node.hostname, ""),
+        )
+        for service in spec.services
+        for node in cluster.nodes.values()
+    ]
+
+
 ROUTES: dict[tuple[str, str], Handler] = {
     ("GET", "/v1/cluster"): _cluster,
     ("GET", "/v1/changes"): _changes,
@@ -283,6 +311,9 @@ ROUTES: dict[tuple[str, str], Handler] = {
         _wish(question)
     ),
     ("GET", "/v1/networks"): _networks,
+    ("GET", "/v1/images"): _images,
+    ("PUT", "/v1/images"): _put_image,
+    ("POST", "/v1/stacks/*/images"): _spread,
     ("GET", "/v1/configs"): _contents("config"),
     ("GET", "/v1/secrets"): _contents("secret"),
     ("GET", "/v1/secrets/*"): _secret,
@@ -300,7 +331,7 @@ class _Connection(BaseHTTPRequestHandler):
         words = parts.path.split("/")
         reference = unquote(words[3]) if len(words) > 3 else ""
         pattern = "/".join("*" if index == 3 else word for index, word in enumerate(words))
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = self._read_body()
         query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
         self.server.requests.append(f"{self.command} {self.path}")
         self.server.bodies.append(body)
@@ -316,10 +347,22 @@ class _Connection(BaseHTTPRequestHandler):
             status, refusal = _refusal(error)
             self._send(status, codec.to_json(refusal))
         else:
-            if pattern.endswith("/logs"):
+            if pattern.endswith(("/logs", "*/images")):
                 self._send_lines([codec.to_json(line) for line in found])
             else:
                 self._send(204 if found is None else 200, codec.to_json(found) if found else b"[]")
+
+    def _read_body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding") != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = b""
+        while line := self.rfile.readline():
+            size = int(line, 16)
+            body += self.rfile.read(size)
+            self.rfile.readline()
+            if not size:
+                return body
+        raise ConnectionResetError("the body broke off")
 
     do_GET = do_PUT = do_POST = do_PATCH = do_DELETE = _answer  # noqa: N815 - the library's names
 

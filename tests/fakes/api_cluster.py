@@ -64,6 +64,8 @@ class FakeCluster:
         self.services: dict[str, FakeService] = {}
         self.networks: dict[str, api.NetworkView] = {}
         self.contents: list[api.ContentView] = []
+        self.images: dict[str, bytes] = {}  # what was handed over, by reference
+        self.image_faults: dict[str, str] = {}  # by node: why it cannot fetch
         self.rebalancing = FakeRebalancing()
         self.tasks: list[api.TaskView] = []
         self._numbers = count(1)

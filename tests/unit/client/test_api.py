@@ -3,6 +3,7 @@
 import json
 import socket
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,33 @@ def test_a_stack_goes_there_and_comes_back(client: Client, cluster: FakeCluster)
     assert [task["state"] for task in client.tasks(stack="shop")] == ["running", "running"]
     assert client.service("shop_web")["service"]["running"] == 2
     assert [stack["name"] for stack in client.stacks()] == ["shop"]
+
+
+def test_an_image_is_sent_in_pieces_and_listed(client: Client, cluster: FakeCluster) -> None:
+    pieces = iter([b"one ", b"", b"two"])
+    stored = client.put_image("stackctl.internal/web:1", pieces)
+    assert cluster.images == {"stackctl.internal/web:1": b"one two"}
+    assert stored["size_bytes"] == 7
+    assert [image["reference"] for image in client.images()] == ["stackctl.internal/web:1"]
+
+
+def test_a_manager_that_refuses_an_image_is_heard(client: Client, fake_api: FakeApi) -> None:
+    body = json.dumps({"kind": "conflict", "message": "no room", "exit_code": 1}).encode()
+    fake_api.refusal = (409, body)
+    with pytest.raises(Conflict, match="no room"):
+        client.put_image("stackctl.internal/web:1", iter([b"x" * 100_000] * 3))
+
+
+def test_an_image_that_breaks_off_here_is_no_image_there(
+    client: Client, cluster: FakeCluster
+) -> None:
+    def breaking() -> Iterator[bytes]:
+        yield b"one"
+        raise StackctlError("the engine's answer broke off")
+
+    with pytest.raises(StackctlError, match="broke off"):
+        client.put_image("stackctl.internal/web:1", breaking())
+    assert cluster.images == {}
 
 
 def test_names_are_quoted(client: Client, fake_api: FakeApi) -> None:
