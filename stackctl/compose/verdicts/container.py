@@ -21,7 +21,6 @@ _SERVICE = "services.*"
 
 WINDOWS = refused("it exists on Windows only, and nodes run Linux", "remove it")
 
-_BUILD = honoured("used by commands that build; a deploy needs the image to be there already")
 _OTHER_TASK = refused(
     "tasks of two services need not be on one node, so none can share with another",
     "use a network or a volume that both have, or make them one service",
@@ -275,14 +274,5 @@ CONTAINER: tuple[Rule, ...] = (
             "give both services the same named volume",
         ),
         honoured("the service is started after the other one"),
-    ),
-    rule(
-        f"{_SERVICE}.build",
-        _BUILD,
-        parts="""context dockerfile dockerfile_inline args additional_contexts cache_from cache_to
-        no_cache no_cache_filter pull target network platforms privileged provenance sbom
-        entitlements isolation secrets secrets[].source secrets[].target secrets[].uid secrets[].gid
-        secrets[].mode shm_size ssh tags labels extra_hosts ulimits ulimits.*.soft
-        ulimits.*.hard""",
     ),
 )

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from stackctl.compose.verdicts import container, objects, services
+from stackctl.compose.verdicts import builds, container, objects, services
 from stackctl.compose.verdicts.rules import Rule
 
 
@@ -16,6 +16,7 @@ class Section(NamedTuple):
 SECTIONS = (
     Section("The file", objects.TOP),
     Section("A service's container", container.CONTAINER),
+    Section("How its image is built", builds.BUILDS),
     Section("Health checks", container.HEALTHCHECK),
     Section("Ports", container.PORTS),
     Section("Mounts", container.VOLUMES),

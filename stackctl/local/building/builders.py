@@ -164,6 +164,12 @@ def _lacks_of_both(build: Build) -> tuple[_Lack, ...]:
             "COPY --from=, or " + _BUILDX,
         ),
         _Lack(
+            "cache_from",
+            any(_is_no_image(it) for it in build.cache_from),
+            "the engine's build call takes what was built before from images",
+            "name an image, or type=registry,ref=IMAGE",
+        ),
+        _Lack(
             "platforms",
             build.platforms[1:],
             "the engine's image store holds an image for one platform",
@@ -183,6 +189,10 @@ def _lacks_of_both(build: Build) -> tuple[_Lack, ...]:
             "only Windows isolates builds in other ways",
         ),
     )
+
+
+def _is_no_image(cache: str) -> bool:
+    return "type=" in cache and "type=registry" not in cache.split(",")
 
 
 def _problems(build: Build, lacks: tuple[_Lack, ...]) -> tuple[Problem, ...]:

@@ -79,6 +79,7 @@ def test_what_no_builder_of_an_engine_does_is_refused_at_its_key() -> None:
         PLACE,
         "/app",
         additional_contexts={"other": "/other"},
+        cache_from=("old", "type=registry,ref=old", "type=local,src=x"),
         cache_to=("type=local,dest=x",),
         no_cache_filter=("base",),
         platforms=("linux/amd64", "linux/arm64"),
@@ -90,6 +91,7 @@ def test_what_no_builder_of_an_engine_does_is_refused_at_its_key() -> None:
     )
     everything = [
         "additional_contexts",
+        "cache_from",
         "cache_to",
         "entitlements",
         "isolation",
@@ -100,4 +102,6 @@ def test_what_no_builder_of_an_engine_does_is_refused_at_its_key() -> None:
         "sbom",
     ]
     assert refused(build, NONE) == refused(build, OLD) == everything
-    assert refused(Build(PLACE, "/app", provenance="false", isolation="default"), OLD) == []
+    images = ("old", "type=registry,ref=old")
+    fine = Build(PLACE, "/app", provenance="false", isolation="default", cache_from=images)
+    assert refused(fine, OLD) == refused(fine, NONE) == []
