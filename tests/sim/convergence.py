@@ -155,7 +155,11 @@ def _slot_faults(world: World, service: objects.Service, patience_seconds: float
         where = f"{service.name}.{key}"
         now = world.timeline.now
         if not slot.live:
-            may_rest = ended_by_itself(slot.latest) or service.spec.mode == specs.Mode.GLOBAL
+            may_rest = (
+                ended_by_itself(slot.latest)
+                or service.spec.mode == specs.Mode.GLOBAL
+                or _is_given_up(service, slot)
+            )
             if not may_rest:
                 faults.append(f"{where} is empty after {slot.latest.status.state.name}")
             continue
@@ -176,6 +180,12 @@ def _slot_faults(world: World, service: objects.Service, patience_seconds: float
         if newest.revision != service.revision and not may_be_old:
             faults.append(f"{where} has revision {newest.revision} of {service.revision}")
     return faults
+
+
+def _is_given_up(service: objects.Service, slot: Slot) -> bool:
+    """Its task went with its node, and must not run twice."""
+    is_orphaned = slot.latest.status.state == TaskState.ORPHANED
+    return is_orphaned and not service.spec.task.restart.replaces_lost
 
 
 def _job_faults(
@@ -205,6 +215,7 @@ def _job_faults(
         where = f"{service.name}.{key}"
         age = world.timeline.now - slot.latest.created_at
         has_ended = any(map(ended_by_itself, slot.of_revision(service.revision)))
+        has_ended = has_ended or _is_given_up(service, slot)
         if not slot.live and not has_ended and key not in left:
             faults.append(f"{where} is empty after {slot.latest.status.state.name}")
         if slot.live and slot.live[-1].status.state < TaskState.RUNNING and age > patience_seconds:
