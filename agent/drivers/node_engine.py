@@ -4,14 +4,17 @@ Which ones is said by their names (`stackctl.model.cluster_images`). They are lo
 names, so that everything else about them is as with images of a registry.
 """
 
+import contextlib
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from agent.drivers.docker_engine import PULL_SILENCE_SECONDS, DockerEngine
 from agent.drivers.engine import ImageMissing, NoSuchContainer
 from agent.drivers.manager_images import ImageSource
-from stackctl.errors import PermanentFailure
-from stackctl.model.cluster_images import is_cluster_image
+from stackctl.errors import DriverFailure, PermanentFailure
+from stackctl.model.cluster_images import is_cluster_image, repository_of
+
+BUILDS_KEPT = 3  # of one image, for the next rollback
 
 
 class NodeEngine(DockerEngine):
@@ -42,6 +45,7 @@ class NodeEngine(DockerEngine):
                 self._load(image, _counted(content.pieces, content.size_bytes, on_bytes))
             if not self._has_image(image):
                 raise PermanentFailure(f"what the managers hold as {image} is another image")
+            self._forget_earlier_builds(image)
 
     def _load(self, image: str, content: Iterable[bytes]) -> None:
         answer = self._call(
@@ -50,7 +54,21 @@ class NodeEngine(DockerEngine):
         )
         for line in answer:
             if "error" in line:
-                raise PermanentFailure(f"the engine cannot load image {image}: {line['error']}")
+                raise PermanentFailure(f"the engine cannot load image {image}: {_why(line)}")
+
+    def _forget_earlier_builds(self, image: str) -> None:
+        """Every build is an image of its own, and nobody else would clean up. One that a container
+        uses stays: the engine refuses to remove it. One that is wanted again is fetched again.
+        """
+        repository = repository_of(image)
+        found = self._call(lambda client: client.images(name=repository))
+        by_age = sorted(found, key=lambda it: int(it.get("Created") or 0), reverse=True)
+        names = [name for it in by_age for name in it.get("RepoTags") or ()]
+        for name in [it for it in names if it != image][BUILDS_KEPT - 1 :]:
+            with contextlib.suppress(DriverFailure):
+                self._call(
+                    lambda client, name=name: client.remove_image(name)  # type: ignore[misc]  # mypy knows no defaults of lambdas
+                )
 
     def _has_image(self, image: str) -> bool:
         try:
@@ -60,6 +78,13 @@ class NodeEngine(DockerEngine):
         except (ImageMissing, NoSuchContainer):
             return False
         return True
+
+
+def _why(line: Mapping[str, object]) -> str:
+    words = str(line["error"])
+    if "no space left on device" in words:
+        return "no space left on this node's disk; docker system prune makes room"
+    return words
 
 
 def _counted(

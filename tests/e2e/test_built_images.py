@@ -1,6 +1,8 @@
 """`deploy --build`: an image built here runs on every node, and no registry is asked."""
 
+import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -60,7 +62,22 @@ class Project:
         return set(listed.split())
 
     def image_of_service(self) -> str:
-        return next(it["Image"] for it in self.lab.rows("service", "ls") if "made" in it["Name"])
+        rows = {row["Name"]: row for row in self.lab.rows("service", "ls")}
+        return str(rows["made_web"]["Image"])
+
+
+@contextmanager
+def full_disk(lab: LabCluster, node: str) -> Iterator[None]:
+    """The node's engine has next to nothing left where it unpacks images."""
+    folder = f"{lab.docker(node, 'info', '-f', '{{.DockerRootDir}}')}/tmp"
+    process = (Path(folder).parents[1] / "engine.pid").read_text().strip()
+    inside = ("nsenter", f"--target={process}", "--mount")
+    mount = ("mount", "-t", "tmpfs", "-o", "size=500k", "tmpfs", folder)
+    subprocess.run([*inside, *mount], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run([*inside, "umount", folder], check=True)
 
 
 @pytest.fixture
@@ -123,6 +140,18 @@ def test_a_build_may_be_brought_to_the_nodes_without_a_deploy(project: Project) 
         assert len(project.images_on(node) - before[node]) == 1
     assert not [row for row in lab.rows("service", "ls") if row["Name"] == "made_web"]
     assert "Is there" in project.deploy("in advance")
+
+
+def test_a_node_with_a_full_disk_is_named_and_the_others_go_on(project: Project) -> None:
+    full = project.others[0]
+    with full_disk(project.lab, full):
+        words = project.words("on the others")
+        done = project.lab.try_run(*words, "--detach")
+        assert done.returncode == 0, done.stderr
+        assert f"on {full}  Failed" in done.stderr
+        assert "no space left on this node's disk; docker system prune makes room" in done.stderr
+        assert f"on {project.others[1]}  Is there" in done.stderr
+        project.lab.run("stack", "rm", STACK)
 
 
 def test_a_build_that_fails_changes_nothing(project: Project) -> None:
