@@ -11,6 +11,7 @@ not meet, and a run can remove what a killed one has left behind.
 import contextlib
 import os
 import re
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,13 +43,19 @@ class EngineForTests(msgspec.Struct, frozen=True):
 
 
 @contextlib.contextmanager
-def running_engines(count: int, *, prefix: str = "t") -> Iterator[tuple[EngineForTests, ...]]:
+def running_engines(
+    count: int, *, prefix: str = "t", disk_megabytes: int = 0
+) -> Iterator[tuple[EngineForTests, ...]]:
     """A lab of `count` engines without anything of stackctl's own, with busybox loaded.
 
-    One run may hold several at once when their prefixes (one letter) differ.
+    One run may hold several at once when their prefixes (one letter) differ. `disk_megabytes` is
+    the size of a disk of their own, that can be filled; 0 is as much as the machine has.
     """
     name = f"{prefix}{os.getpid():x}"
-    with tempfile.TemporaryDirectory(prefix="stackctl-t-") as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix="stackctl-t-") as folder,
+        _disk(Path(folder), disk_megabytes),
+    ):
         directory = Path(folder) / "lab"
         try:
             plan = operations.up(
@@ -77,6 +84,20 @@ def three_engines() -> Iterator[tuple[EngineForTests, ...]]:
     _remove_labs_of_dead_runs()
     with running_engines(3, prefix="m") as engines:
         yield engines
+
+
+@contextlib.contextmanager
+def _disk(folder: Path, megabytes: int) -> Iterator[None]:
+    """A disk of this size at the folder, in memory; none of 0."""
+    if not megabytes:
+        yield
+        return
+    size = f"size={megabytes}m"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", size, "tmpfs", str(folder)], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def _engines_of(plan: LabPlan) -> tuple[EngineForTests, ...]:

@@ -96,8 +96,7 @@ def up_in_foreground(session: Session, flags: UpFlags, attach: AttachFlags) -> i
     try:
         following.watch_events()
         try:
-            with _terminating_as_interrupt():
-                brought = bring_up(session, flags, local=local, stack=stack)
+            brought = bring_up(session, flags, local=local, stack=stack)
         except KeyboardInterrupt:
             session.terminal.note("Gracefully stopping...")
             _stop(local.engine, stack, tuple(stack.services))
@@ -279,23 +278,6 @@ def _handling(interrupt: Callable[[], None]) -> Iterator[None]:
     def handle(_number: int, _frame: FrameType | None) -> None:
         interrupt()
 
-    with _handlers(handle):
-        yield
-
-
-@contextmanager
-def _terminating_as_interrupt() -> Iterator[None]:
-    """SIGTERM as Ctrl-C, as long as steps are done."""
-
-    def handle(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    with _handlers(handle):
-        yield
-
-
-@contextmanager
-def _handlers(handle: Callable[[int, FrameType | None], None]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield  # Python lets only the main thread set handlers
         return

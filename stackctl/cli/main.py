@@ -6,8 +6,10 @@ machine · 130 interrupted.
 
 import errno
 import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from stackctl.cli import fast_path
@@ -30,9 +32,16 @@ def run() -> None:
         sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
     if sys.stdout is None:
         sys.exit(_refuse_closed_output())
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _interrupt)
     code = main(sys.argv[1:], os.environ)
     _silence_lost_output()
     sys.exit(code)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    """SIGTERM as Ctrl-C: what is half done is finished or undone."""
+    raise KeyboardInterrupt
 
 
 def _refuse_closed_output() -> int:

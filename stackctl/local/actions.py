@@ -32,6 +32,7 @@ from stackctl.local.plan import (
     Step,
     StopContainer,
 )
+from stackctl.local.refusal_hints import hint_for
 
 _LINES_SHOWN = 10
 
@@ -171,7 +172,7 @@ class Actions:
         except EngineRefusal as refusal:
             raise StepFailed(
                 f"{what} does not start: {refusal.message}",
-                hint=_hint_for(str(refusal)),
+                hint=hint_for(str(refusal)),
                 details=last_lines(self._engine, name),
             ) from refusal
 
@@ -206,23 +207,4 @@ class Actions:
             call()
         except EngineRefusal as refusal:
             message = f"{what}: {refusal.message}"
-            raise StepFailed(message, hint=_hint_for(str(refusal))) from refusal
-
-
-def _hint_for(message: str) -> str | None:
-    """What to type about the refusals that people meet."""
-    if "port is already allocated" in message or "address already in use" in message:
-        return (
-            "another program has the port: `docker ps` or `ss -ltnp` show which; or publish another"
-        )
-    if "No such image" in message:
-        return "stackctl pull, or stackctl build, brings the image"
-    if "Conflict. The container name" in message:
-        return "remove that container with docker rm, or give container_name: another one"
-    if "bind source path does not exist" in message or "no such file or directory" in message:
-        return "make the file or folder first; paths are relative to the Compose file"
-    if "read-only" in message and "rootfs" in message:
-        return "what is copied in needs a writable root: use file: without uid, gid and mode"
-    if "could not find an available" in message and "address pool" in message:
-        return "all address pools are taken: `docker network prune` frees those without containers"
-    return None
+            raise StepFailed(message, hint=hint_for(str(refusal))) from refusal

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from stackctl.errors import Denied
 from stackctl.local.credentials import Credentials
 from stackctl.local.engine.client import Engine
-from stackctl.local.failures import EngineRefusal, StepFailed
+from stackctl.local.failures import EngineRefusal, EngineUnavailable, StepFailed
 
 _REFUSALS = ("denied", "unauthorized", "authentication required", "no basic auth credentials")
 
@@ -102,10 +102,13 @@ def transfer_steps(lines: Iterable[bytes], failure: str) -> Iterator[TransferSte
 
 
 def json_messages(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
-    """Objects, one a line, as engines send them while they work."""
+    """Objects, one a line, as engines send them while they work. Raises EngineUnavailable."""
     for line in lines:
         if line.strip():
-            message = json.loads(line)
+            try:
+                message = json.loads(line)
+            except ValueError as error:
+                raise EngineUnavailable("the engine's answer broke off in a line") from error
             if isinstance(message, dict):
                 yield message
 

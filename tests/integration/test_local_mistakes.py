@@ -164,3 +164,131 @@ def test_wrong_flags_are_refused_before_anything_is_made(
     assert done.code == 2
     assert message in done.err
     assert shop.containers() == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (SERVICE % "env_file: no.env", "services.web.env_file: cannot read"),
+        ("services: {web: {command: x}}", "services.web: no image is given"),
+        (
+            "services: {a: {image: x, depends_on: [b]}, b: {image: x, depends_on: [a]}}",
+            "the services wait for each other: a -> b -> a",
+        ),
+        ("services: {a: {image: x, depends_on: [b]}}", "undefined service 'b'"),
+        (SERVICE % "networks: [nope]", "undefined network 'nope'"),
+        (SERVICE % "volumes: ['nope:/x']", "undefined volume 'nope'"),
+        (SERVICE % "secrets: [nope]", "undefined secret 'nope'"),
+        (SERVICE % "secrets: [s]" + "\nsecrets: {s: {file: ./no}}", "secrets.s.file: cannot read"),
+        (SERVICE % "security_opt: ['seccomp:./no.json']", "security_opt[0]: cannot read"),
+        ("services: {web: [\n", "not valid YAML"),
+        (SERVICE % "imagee: x", "unknown key; did you mean image?"),
+        (SERVICE % "ports: ['99999:80']", "a port is at most 65535"),
+        (SERVICE % "environment: ['A=${A?must be set}']", "must be set"),
+        (SERVICE % "volumes: ['v:/v']" + "\nvolumes: {v: {external: true}}", "v is external"),
+        (SERVICE % "container_name: one, scale: 2", "2 replicas cannot all be called one"),
+        ("services: {web: {build: {context: .}}}", "there is no Dockerfile"),
+    ],
+)
+def test_a_wrong_file_is_refused_before_anything_is_made(
+    shop: LocalCommandLine, text: str, message: str
+) -> None:
+    shop.write(text)
+    done = shop("up", "-d")
+    assert (done.code, message in done.err) == (2, True), done.err
+    assert done.err.count("stackctl: ") == 1
+    assert shop.containers() == {}
+    assert not shop.exists("networks", "tlerr_default")
+
+
+@pytest.mark.parametrize(
+    ("keys", "message", "hint"),
+    [
+        ("volumes: ['./compose.yaml:/tmp']", "not a directory", "a file goes onto a file"),
+        ("user: nobody-here", "unable to find user", "user: is a name in the image's"),
+        ("entrypoint: [nowhere]", "executable file not found", "a program that the image has not"),
+        ("entrypoint: [/etc/passwd]", "permission denied", "it is no program"),
+        ("devices: ['/dev/nothing']", '"/dev/nothing"', "has no such device"),
+        ("runtime: nonsense", "Unknown runtime", "docker info --format '{{.Runtimes}}'"),
+        (
+            "logging: {driver: nonsense}",
+            "logging plugin",
+            "docker info --format '{{.Plugins.Log}}'",
+        ),
+        ("sysctls: {net.nonsense: 1}", "/proc/sys/net/nonsense", "sysctls: has a name"),
+        ("gpus: all", "gpu", "the engine knows no GPU"),
+        ("platform: linux/riscv64", "does not match the specified platform", "stackctl pull"),
+    ],
+)
+def test_what_the_engine_refuses_has_a_hint(
+    shop: LocalCommandLine, keys: str, message: str, hint: str
+) -> None:
+    command = "" if "entrypoint" in keys else "command: [sleep, '1000'], "
+    shop.write(f"services: {{web: {{image: '{BUSYBOX_IMAGE}', {command}{keys}}}}}")
+    done = shop("up", "-d")
+    assert done.code == 1
+    last = done.err.rpartition("stackctl: ")[2]
+    assert message in last
+    assert f"hint: {hint}" in last or hint in last.partition("hint: ")[2], last
+    assert all(not it.is_running for it in shop.containers().values())
+
+
+@pytest.mark.parametrize(
+    ("kind", "use"), [("volumes", "volumes: ['n:/n']"), ("networks", "networks: [n]")]
+)
+def test_an_unknown_driver_is_said(shop: LocalCommandLine, kind: str, use: str) -> None:
+    shop.write(f"{SERVICE % use}\n{kind}: {{n: {{driver: nonsense}}}}")
+    done = shop("up", "-d")
+    assert done.code == 1
+    assert f"{kind[:-1]} tlerr_n: " in done.err
+    assert "hint: `docker info --format" in done.err
+    assert shop.containers() == {}
+
+
+def test_an_image_that_nobody_has_is_said_with_its_name(shop: LocalCommandLine) -> None:
+    shop.write("services: {web: {image: '127.0.0.1:9/none:1'}}")
+    done = shop("up", "-d")
+    assert done.code == 1
+    assert "cannot pull 127.0.0.1:9/none:1" in done.err
+    assert "hint: is the registry up" in done.err
+    assert not shop.exists("networks", "tlerr_default")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("-f", "none.yaml", "up", "-d"), "cannot read none.yaml: No such file"),
+        (("-f", ".", "up", "-d"), "cannot read .: Is a directory"),
+        (("-f", "/bin/true", "up", "-d"), "the file is not UTF-8 text"),
+        (("--env-file", "none", "up", "-d"), "cannot read none: No such file"),
+        (("--project-directory", "none", "up", "-d"), "none is no folder to start from"),
+        (("-p", "Bad Name", "up", "-d"), "invalid stack name 'Bad Name'"),
+        (("--context", "x", "up", "--nonsense"), "no such option"),
+    ],
+)
+def test_wrong_words_before_the_command_are_refused(
+    shop: LocalCommandLine, words: tuple[str, ...], message: str
+) -> None:
+    shop.write(SERVICE % "init: true")
+    done = shop(*words)
+    assert (done.code, message in done.err) == (2, True), done.err
+    assert shop.containers() == {}
+
+
+@pytest.mark.parametrize(
+    ("environment", "code", "message"),
+    [
+        ({"DOCKER_HOST": "somewhere"}, 2, "'somewhere' is no address of an engine"),
+        ({"DOCKER_HOST": "tcp://127.0.0.1:9"}, 1, "no engine answers at tcp://127.0.0.1:9"),
+        ({"DOCKER_HOST": "", "DOCKER_CONTEXT": "nowhere"}, 2, "no such context of docker: nowhere"),
+        ({"COMPOSE_PROGRESS": "loud"}, 2, "COMPOSE_PROGRESS is 'loud'"),
+        ({"COMPOSE_PARALLEL_LIMIT": "0"}, 2, "COMPOSE_PARALLEL_LIMIT is '0'"),
+    ],
+)
+def test_wrong_variables_are_refused(
+    shop: LocalCommandLine, environment: dict[str, str], code: int, message: str
+) -> None:
+    shop.write(SERVICE % "init: true")
+    done = shop("up", "-d", environment=environment)
+    assert (done.code, message in done.err) == (code, True), done.err
+    assert shop.containers() == {}

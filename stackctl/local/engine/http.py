@@ -208,7 +208,15 @@ def _translated() -> Iterator[None]:
         yield
     except (OSError, ValueError) as error:
         # ValueError: another thread has closed the stream that is being read.
-        raise EngineUnavailable(f"the engine gave no whole answer: {_reason(error)}") from error
+        raise _ended(f"gave no whole answer: {_reason(error)}") from error
+
+
+def _ended(how: str) -> EngineUnavailable:
+    """The engine answered, and does not any more."""
+    return EngineUnavailable(
+        f"the engine {how}",
+        hint="has it stopped? systemctl status docker; then the same command goes on from there",
+    )
 
 
 def _head(endpoint: Endpoint, request: Request) -> bytes:
@@ -238,7 +246,7 @@ def _read_head(stream: BinaryIO) -> tuple[int, dict[str, str]]:
     version, _, rest = first.partition(" ")
     code = rest[:3]
     if not version.startswith("HTTP/1.") or not code.isdigit():
-        raise EngineUnavailable("what answers is no engine" if first else "the engine hung up")
+        raise EngineUnavailable("what answers is no engine") if first else _ended("hung up")
     headers: dict[str, str] = {}
     while line := _read_line(stream):
         name, _, value = line.decode("latin-1").partition(":")
@@ -253,11 +261,13 @@ def _read_line(stream: BinaryIO) -> bytes:
     if line.endswith(b"\n"):
         return line.rstrip(b"\r\n")
     if line:
-        raise EngineUnavailable("the engine's answer broke off")
+        raise _ended("broke off its answer")
     return b""
 
 
 def _number(text: str, base: int) -> int:
+    if not text.strip():
+        raise _ended("broke off its answer")
     try:
         return int(text.strip(), base)
     except ValueError:
