@@ -33,8 +33,8 @@ def _check_image(service: Service, log: ProblemLog) -> None:
     if service.build is not None and not service.container.image:
         log.add(
             place_of(service, "build"),
-            "no image is given, and a deploy does not build",
-            "add image: with a name that every node can pull",
+            "no image is given, and the deploy does not build",
+            "deploy with --build, or add image: with a name that every node can pull",
         )
 
 

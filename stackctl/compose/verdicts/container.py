@@ -245,7 +245,7 @@ CONTAINER: tuple[Rule, ...] = (
     ),
     rule(
         f"{_SERVICE}.pull_policy",
-        refused("nodes do not build", "build the image, push it, and remove pull_policy:"),
+        refused("nodes do not build", "deploy with --build, or remove pull_policy:"),
         HONOURED,
         when=text_when("set to build", lambda text: text == "build"),
     ),

@@ -38,7 +38,7 @@ def test_without_it_the_file_is_refused_as_ever(tmp_path: Path) -> None:
     with pytest.raises(ComposeProblems) as caught:
         load_request_stack(request(tmp_path, FILE))
     words = "\n".join(map(str, caught.value.problems))
-    assert "a deploy does not build" in words
+    assert "the deploy does not build" in words
     assert "nodes do not build" in words
 
 

@@ -322,8 +322,8 @@ def test_a_seccomp_profile_must_exist_and_be_json(stack: StackFolder) -> None:
         (
             "build: .",
             (
-                "3:5: services.web.build: no image is given, and a deploy does not build; "
-                "add image: with a name that every node can pull"
+                "3:5: services.web.build: no image is given, and the deploy does not build; "
+                "deploy with --build, or add image: with a name that every node can pull"
             ),
         ),
     ],
