@@ -142,6 +142,19 @@ def test_a_classic_stack_is_taken_over_in_place(shop: LocalCommandLine, classic:
     assert shop.succeeds("up", "--dry-run").out == "nothing to do\n"
 
 
+def test_names_stay_as_they_are_where_that_is_wanted(
+    shop: LocalCommandLine, classic: Classic
+) -> None:
+    classic("up", "-d")
+    before = states(shop)
+    shop.succeeds("--compatibility", "up", "-d")
+    assert states(shop) == before == {"tinter_db_1": "running", "tinter_web_1": "running"}
+    variable = {"COMPOSE_COMPATIBILITY": "1"}
+    assert shop("up", "--dry-run", environment=variable).out == "nothing to do\n"
+    assert shop("up", "-d", "--scale", "web=2", environment=variable).code == 0
+    assert set(states(shop)) == {"tinter_db_1", "tinter_web_1", "tinter_web_2"}
+
+
 def test_a_classic_stack_may_be_left_as_it_is(shop: LocalCommandLine, classic: Classic) -> None:
     classic("up", "-d")
     before = {it.id for it in shop.containers().values()}
