@@ -11,6 +11,12 @@ _PASSED_ON = re.compile(
     r"^(failed to solve( with frontend [\w.]+)?: |rpc error: code = \w+ desc = "
     r"|failed to create LLB definition: |failed to read dockerfile: )+"
 )
+_LOCKED_REGISTRY = (
+    "pull access denied",
+    "unauthorized",
+    "no basic auth credentials",
+    "authentication required",
+)
 _EXIT_CODE = re.compile(r"exit code: (\d+)$")
 
 
@@ -36,6 +42,6 @@ def _advice(words: str, lines: list[str]) -> str | None:
     everything = "\n".join((words, *lines)).lower()
     if "no space left" in everything:
         return "docker system prune makes room; docker builder prune drops what builds keep"
-    if "pull access denied" in words or "unauthorized" in words:
+    if any(mark in words.lower() for mark in _LOCKED_REGISTRY):
         return "docker login REGISTRY, or look at the name after FROM"
     return None

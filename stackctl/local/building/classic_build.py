@@ -17,6 +17,8 @@ from stackctl.local.engine.http import Request
 from stackctl.local.image_transfer import json_messages
 
 _LINES_SHOWN_MAX = 10
+# The builder paints each piece of stderr red, also where nobody has a terminal.
+_STDERR_BEGINS, _STDERR_ENDS = "\x1b[91m", "\x1b[0m"
 
 
 def build_classically(
@@ -63,7 +65,10 @@ def _follow(lines: Iterable[bytes], wanted: ImageBuild, on_line: Callable[[str],
 
 def _text_of(message: Mapping[str, object]) -> str:
     if "stream" in message:
-        return str(message["stream"]).replace("\r\n", "\n").replace("\r", "\n")
+        text = str(message["stream"])
+        if text.startswith(_STDERR_BEGINS) and text.endswith(_STDERR_ENDS):
+            text = text.removeprefix(_STDERR_BEGINS).removesuffix(_STDERR_ENDS)
+        return text.replace("\r\n", "\n").replace("\r", "\n")
     # Pulling a base image reports each layer many times: only the image's own lines are of use.
     if "status" in message and not message.get("progressDetail"):
         name = f"{message['id']}: " if message.get("id") else ""
