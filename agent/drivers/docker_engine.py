@@ -31,6 +31,14 @@ from agent.drivers.engine import (
     LogQuery,
     NoSuchContainer,
 )
+from agent.drivers.engine_words import (
+    RETRY_SECONDS,
+    AlreadyThere,
+    NameTaken,
+    failure_of,
+    pull_failure,
+    system_words,
+)
 from stackctl.errors import PermanentFailure, TemporaryFailure, UnfitMachine
 from stackctl.model.specs import NAMESPACE_LABEL
 
@@ -40,7 +48,6 @@ CALL_TIMEOUT_SECONDS = 120  # a start on a crowded machine can take tens of seco
 PING_TIMEOUT_SECONDS = 5
 PROBE_OUTPUT_BYTES = 16 * 1024
 PULL_SILENCE_SECONDS = 600  # between two lines of progress
-RETRY_SECONDS = 1.0
 
 # HUP, USR1, USR2, WINCH: people send them to have logs or settings opened anew.
 _SIGNALS_THAT_END_NOTHING = ("1", "10", "12", "28")
@@ -107,7 +114,7 @@ class DockerEngine:
                     dict(body), name, platform or None
                 )
             )
-        except _NameTaken:
+        except NameTaken:
             return self._existing(name, body)
         for warning in answer.get("Warnings") or ():  # such as an option the kernel does not know
             _log.warning("container %s: %s", name, warning)
@@ -127,7 +134,7 @@ class DockerEngine:
 
     def connect(self, container_id: str, network_name: str, endpoint: Mapping[str, Any]) -> None:
         body = {"Container": container_id, "EndpointConfig": dict(endpoint)}
-        with contextlib.suppress(_AlreadyThere):
+        with contextlib.suppress(AlreadyThere):
             self._call(
                 lambda client: _checked(
                     client.post(
@@ -158,7 +165,7 @@ class DockerEngine:
                 repository, tag=tag, stream=True, decode=True, platform=platform or None
             ):
                 if "error" in line:
-                    raise _pull_failure(str(line["error"]))
+                    raise pull_failure(str(line["error"]))
 
         try:
             self._call(read_progress, timeout_seconds=PULL_SILENCE_SECONDS)
@@ -366,14 +373,6 @@ class DockerLogs:
         self._client.close()
 
 
-class _NameTaken(PermanentFailure):
-    """Another container bears the name."""
-
-
-class _AlreadyThere(PermanentFailure):
-    """The container is on that network already."""
-
-
 # How a stream ends that the engine or `close` cut: none of these says more than "no more".
 _STREAM_ENDS = (
     OSError,
@@ -399,41 +398,13 @@ def _failures_named() -> Iterator[None]:
         OSError,
     ) as error:
         raise TemporaryFailure(
-            f"the engine does not answer: {_words(error)}", retry_after_seconds=RETRY_SECONDS
+            f"the engine does not answer: {system_words(error)}", retry_after_seconds=RETRY_SECONDS
         ) from error
-
-
-def _words(error: BaseException) -> str:
-    """What happened beneath the layers of libraries, in the system's words where it was that."""
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    for inner in (*error.args, error.__cause__, error.__context__):
-        if isinstance(inner, BaseException):
-            return _words(inner)
-    return str(error) or type(error).__name__
 
 
 def _failure(error: docker.errors.APIError) -> Exception:
     status = error.response.status_code if error.response is not None else 0
-    reason = str(error.explanation or error).strip()
-    if status in (502, 503, 504):
-        return TemporaryFailure(reason, retry_after_seconds=RETRY_SECONDS)
-    if reason.lower().startswith("no such image"):
-        return ImageMissing(reason)
-    if status == 404:
-        return NoSuchContainer(reason)
-    if "already in use by container" in reason:
-        return _NameTaken(reason)
-    if "already exists in network" in reason or "already attached to network" in reason:
-        return _AlreadyThere(reason)
-    return PermanentFailure(reason)
-
-
-def _pull_failure(reason: str) -> PermanentFailure:
-    unknown = ("manifest unknown", "not found", "pull access denied", "does not exist")
-    if any(words in reason for words in unknown):
-        return ImageMissing(reason)
-    return PermanentFailure(reason)
+    return failure_of(status, str(error.explanation or error).strip())
 
 
 def _checked(response: requests.Response) -> requests.Response:

@@ -11,7 +11,6 @@ import itertools
 import queue
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from agent.core import observed
@@ -27,31 +26,12 @@ from agent.drivers.engine import (
 )
 from stackctl.errors import PermanentFailure, TemporaryFailure
 from stackctl.model import specs
-from tests.fakes.programs import Program, program_of
+from tests.fakes.container import FakeContainer
+from tests.fakes.programs import program_of
 
 TELLING_SIGNALS = ("SIGHUP", "SIGUSR1")  # every program of the fake goes on after these
 SIGKILL_CODE = 137
 NANO = 1_000_000_000
-
-
-@dataclass
-class FakeContainer:
-    """A container in the fake's memory."""
-
-    id: str
-    name: str
-    body: dict[str, Any]
-    program: Program
-    state: ContainerState = ContainerState.CREATED
-    started_at: float = 0
-    exit_code: int = 0
-    oom_killed: bool = False
-    error: str = ""
-    health: Health = Health.NONE
-    networks: dict[str, dict[str, Any]] = field(default_factory=dict)
-    log: list[LogEntry] = field(default_factory=list)
-    pid: int = 0
-    told: list[str] = field(default_factory=list)  # signals that it goes on after
 
 
 class FakeEvents:
@@ -205,8 +185,7 @@ class FakeEngine:
                     )
                 if mount["Type"] == "volume" and mount.get("Source"):
                     self.volumes.add(mount["Source"])
-                    options = mount.get("VolumeOptions", {})
-                    if specs.NAMESPACE_LABEL in options.get("Labels", {}):
+                    if specs.NAMESPACE_LABEL in mount.get("VolumeOptions", {}).get("Labels", {}):
                         self.stacks_volumes.add(mount["Source"])
             container = FakeContainer(
                 id=f"{next(self._numbers):064x}",
@@ -224,9 +203,8 @@ class FakeEngine:
             return name in self.volumes
 
     def stack_volumes(self) -> tuple[str, ...]:
-        with self.changed:
-            self._enter("stack_volumes")
-            return tuple(sorted(self.stacks_volumes))
+        self._enter("stack_volumes")
+        return tuple(sorted(self.stacks_volumes))
 
     def connect(self, container_id: str, network_name: str, endpoint: Mapping[str, Any]) -> None:
         with self.changed:
