@@ -281,3 +281,50 @@ class _Lines:
         found: Callable[[], bool] = has
         eventually(found, timeout_seconds=30)
         self._text = self._text.partition(texts[0])[2]
+
+
+NO_FOLDERS = {
+    "defaultAction": "SCMP_ACT_ALLOW",
+    "syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO"}],
+}
+
+
+def test_rights_reach_the_container_and_what_runs_in_it(shop: LocalCommandLine) -> None:
+    shop.write(json.dumps(NO_FOLDERS), file="profiles/no-folders.json")
+    shop.write(f"""
+services:
+  web:
+    image: {BUSYBOX_IMAGE}
+    command: [sleep, "1000"]
+    stop_grace_period: 0s
+    use_api_socket: true
+    security_opt: ["seccomp:./profiles/no-folders.json"]
+  free: {SLEEPER}
+""")
+    shop.succeeds("up", "-d")
+    # The engine is given the profile itself: it may be on another machine.
+    (option,) = shop.inspect("web-1")["HostConfig"]["SecurityOpt"]
+    assert json.loads(option.partition("=")[2]) == NO_FOLDERS
+    assert "Operation not permitted" in shop("exec", "-T", "web", "mkdir", "/made").err
+    shop.succeeds("exec", "-T", "free", "mkdir", "/made")
+    shop.succeeds("exec", "-T", "web", "test", "-S", "/var/run/docker.sock")
+
+    # A machine that has not all rights itself, as one in a container, cannot give them: its engine
+    # is asked for them all the same, and says so.
+    words = ("free", "cat", "/proc/self/status")
+    usual = shop.succeeds("exec", "-T", *words)
+    more = shop("exec", "-T", "--privileged", *words)
+    if _rights(Path("/proc/self/status").read_text()) == _all_rights():
+        assert _rights(more.out) == _all_rights()
+        assert _rights(usual.out) != _all_rights()
+    else:
+        assert (more.code, "unable to apply caps" in more.out) == (126, True)
+
+
+def _rights(status: str) -> int:
+    return int(status.partition("CapBnd:")[2].split()[0], 16)
+
+
+def _all_rights() -> int:
+    last = int(Path("/proc/sys/kernel/cap_last_cap").read_text())
+    return int((1 << (last + 1)) - 1)

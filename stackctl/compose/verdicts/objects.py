@@ -44,6 +44,7 @@ _TEMPLATE = refused(
     "contents reach containers as they are", "fill the template in beforehand, or use variables"
 )
 _STORE = refused("one host has no store of configs and secrets", "use file: or environment:")
+_NO_OBJECT = honoured("used in a cluster; one host has files only, and no store of objects")
 
 TOP: tuple[Rule, ...] = (
     rule("version", honoured("has no effect, because the keys of all versions are known")),
@@ -172,7 +173,8 @@ VOLUMES: tuple[Rule, ...] = (
 
 
 CONFIGS: tuple[Rule, ...] = (
-    *rules("configs.*", "name labels file content"),
+    *rules("configs.*", "file content"),
+    *rules("configs.*", "name labels", local=_NO_OBJECT),
     rule("configs.*.environment"),
     rule(
         "configs.*.external",
@@ -187,7 +189,8 @@ CONFIGS: tuple[Rule, ...] = (
 )
 
 SECRETS: tuple[Rule, ...] = (
-    *rules("secrets.*", "name labels file environment"),
+    *rules("secrets.*", "file environment"),
+    *rules("secrets.*", "name labels", local=_NO_OBJECT),
     rule("secrets.*.content", honoured("what stands in the file is no secret")),
     rule(
         "secrets.*.external",
