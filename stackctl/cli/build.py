@@ -15,7 +15,9 @@ app = typer.Typer(name="build", rich_markup_mode=None, add_completion=False)
 EPILOG = """\b
 Examples:
   stackctl build
-  stackctl build --build-arg VERSION=2 --no-cache --push web"""
+  stackctl build --build-arg VERSION=2 --no-cache --push web
+
+DOCKER_BUILDKIT=0 takes the engine's classic builder, 1 insists on its BuildKit."""
 
 
 @app.command(name="build", epilog=EPILOG)

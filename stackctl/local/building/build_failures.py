@@ -17,6 +17,7 @@ _LOCKED_REGISTRY = (
     "no basic auth credentials",
     "authentication required",
 )
+_ASKING_A_REGISTRY = ("load metadata for ", "/v2/")
 _EXIT_CODE = re.compile(r"exit code: (\d+)$")
 
 
@@ -44,4 +45,6 @@ def _advice(words: str, lines: list[str]) -> str | None:
         return "docker system prune makes room; docker builder prune drops what builds keep"
     if any(mark in words.lower() for mark in _LOCKED_REGISTRY):
         return "docker login REGISTRY, or look at the name after FROM"
+    if any(mark in words for mark in _ASKING_A_REGISTRY):
+        return "is the name after FROM right, and its registry up?"
     return None

@@ -62,16 +62,27 @@ class _Lack(NamedTuple):
 
 
 def ask_for_builders(engine: Engine, environment: Mapping[str, str]) -> Offer:
-    """What the engine has. Raises EngineUnavailable, and InputError for a variable that asks for
-    what is not there."""
+    """What the engine has. Raises EngineUnavailable, and as `read_offer` does."""
     with engine.open(Request("GET", "/_ping")) as answer:
-        headers = answer.headers
-    # Engines from 23 on name their builder; older ones have BuildKit without saying so.
-    named, version = headers.get("builder-version", ""), engine.api_version
-    has_buildkit = named == "2" or (
-        named != "1" and version >= API_BUILDKIT and headers.get("ostype", "linux") == "linux"
+        return read_offer(answer.headers, engine.api_version, environment)
+
+
+def read_offer(
+    headers: Mapping[str, str], api_version: tuple[int, int], environment: Mapping[str, str]
+) -> Offer:
+    """The offer in an engine's greeting. Raises InputError for a variable that asks for another.
+
+    Engines from 23 on name their builder. Those of Docker before had BuildKit without saying so;
+    other programs that speak Docker's API need not have it.
+    """
+    named = headers.get("builder-version", "")
+    is_known_to_have = (
+        headers.get("server", "").startswith("Docker/")
+        and headers.get("ostype", "linux") == "linux"
+        and api_version >= API_BUILDKIT
     )
-    return Offer(has_buildkit, version, _insisted(environment, has_buildkit=has_buildkit))
+    has_buildkit = named == "2" or (not named and is_known_to_have)
+    return Offer(has_buildkit, api_version, _insisted(environment, has_buildkit=has_buildkit))
 
 
 def _insisted(environment: Mapping[str, str], *, has_buildkit: bool) -> Builder | None:

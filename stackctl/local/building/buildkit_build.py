@@ -94,10 +94,18 @@ def _follow(lines: Iterable[bytes], wanted: ImageBuild, on_line: Callable[[str],
             raise step_failure(wanted, failed.name, failed.error, failed.last_lines)
         kind, aux = message.get("id"), message.get("aux")
         if kind == _TRACE and isinstance(aux, str):
-            for line in progress.take(base64.b64decode(aux)):
+            for line in _lines(progress, aux):
                 on_line(line)
         elif kind == _IMAGE and isinstance(aux, dict):
             image_id = str(aux.get("ID", ""))
     if not image_id:
         raise build_failure(wanted, "the builder ended without an image")
     return image_id
+
+
+def _lines(progress: BuildProgress, report: str) -> list[str]:
+    try:
+        return progress.take(base64.b64decode(report))
+    except ValueError as error:
+        # How the build ends is said elsewhere: a report that cannot be read must not end it.
+        return [f"warning: a report of BuildKit cannot be read: {error}"]

@@ -24,6 +24,7 @@ HEAVY = {
     "cryptography",
     "docker",
     "email",
+    "h2",
     "http",
     "immutables",
     "jsonschema",

@@ -108,10 +108,12 @@ def test_who_passed_an_error_on_is_left_out() -> None:
     )
 
 
-def test_a_full_disk_and_a_locked_registry_have_their_advice() -> None:
+def test_a_full_disk_and_registries_that_do_not_give_have_their_advice() -> None:
     full = step_failure(WANTED, "RUN x", "exit code: 1", ["dd: /y: No space left on device"])
     assert full.hint is not None
     assert "docker system prune" in full.hint
     denied = build_failure(WANTED, "pull access denied for x").hint
     assert denied is not None
     assert "docker login" in denied
+    unknown = build_failure(WANTED, 'Get "https://example.org/v2/": no such host').hint
+    assert unknown == "is the name after FROM right, and its registry up?"

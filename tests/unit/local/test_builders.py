@@ -5,8 +5,15 @@ import pytest
 from stackctl.compose.parts.attachments import SecretUse
 from stackctl.compose.parts.build import Build
 from stackctl.compose.problems import Place, Position
+from stackctl.errors import InputError
 from stackctl.local.building.build_request import BuildFlags, ImageBuild
-from stackctl.local.building.builders import Builder, Choice, Offer, choose_builder
+from stackctl.local.building.builders import (
+    Builder,
+    Choice,
+    Offer,
+    choose_builder,
+    read_offer,
+)
 from stackctl.model.specs import Ulimit
 
 PLACE = Place(Position("compose.yaml", 3, 5), ("services", "web", "build"))
@@ -30,6 +37,40 @@ def choice(build: Build, offer: Offer, flags: BuildFlags = NO_FLAGS) -> Choice:
 def refused(build: Build, offer: Offer, flags: BuildFlags = NO_FLAGS) -> list[str]:
     found = choice(build, offer, flags).refusals
     return sorted(str(problem.place.path[-1]) for problem in found)
+
+
+@pytest.mark.parametrize(
+    ("headers", "api_version", "has_buildkit"),
+    [
+        ({"builder-version": "2", "server": "Docker/25.0.3 (linux)"}, (1, 44), True),
+        ({"builder-version": "1", "server": "Docker/20.10.24 (linux)"}, (1, 41), False),
+        ({"server": "Docker/20.10.24+dfsg1 (linux)", "ostype": "linux"}, (1, 41), True),
+        ({"server": "Docker/18.06.1-ce (linux)"}, (1, 38), False),
+        ({"server": "Docker/20.10.24 (windows)", "ostype": "windows"}, (1, 41), False),
+        ({"server": "Libpod/4.3.1 (linux)", "builder-version": ""}, (1, 41), False),
+        ({}, (1, 41), False),
+    ],
+)
+def test_what_an_engine_has_stands_in_its_greeting(
+    headers: dict[str, str], api_version: tuple[int, int], has_buildkit: bool
+) -> None:
+    assert read_offer(headers, api_version, {}) == Offer(has_buildkit, api_version)
+
+
+@pytest.mark.parametrize(
+    ("word", "insisted"),
+    [("", None), ("0", Builder.CLASSIC), ("False", Builder.CLASSIC), ("1", Builder.BUILDKIT)],
+)
+def test_a_variable_chooses_the_builder(word: str, insisted: Builder | None) -> None:
+    offer = read_offer({"builder-version": "2"}, (1, 44), {"DOCKER_BUILDKIT": word})
+    assert offer.insisted is insisted
+
+
+def test_a_variable_asks_for_nothing_that_is_not_there() -> None:
+    with pytest.raises(InputError, match="this engine has no BuildKit"):
+        read_offer({}, (1, 41), {"DOCKER_BUILDKIT": "1"})
+    with pytest.raises(InputError, match="DOCKER_BUILDKIT is 'perhaps'"):
+        read_offer({}, (1, 41), {"DOCKER_BUILDKIT": "perhaps"})
 
 
 def test_buildkit_is_taken_where_it_is_unless_the_caller_says_otherwise() -> None:

@@ -1,10 +1,17 @@
 """Calls that come on a connection are answered, also when callers misbehave."""
 
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from stackctl.local.building.grpc_connection import (
     Call,
@@ -164,4 +171,48 @@ def test_a_caller_who_goes_away_ends_the_serving() -> None:
             GrpcCaller(theirs)
             connection = GrpcConnection(ours, METHODS)
             connection.start()
+        connection.close()
+
+
+def write_certificate(path: Path) -> None:
+    """A key and a certificate for it in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "engine")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    path.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+
+
+def test_calls_come_over_tls_as_well(tmp_path: Path) -> None:
+    write_certificate(tmp_path / "engine.pem")
+    engine = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    engine.load_cert_chain(tmp_path / "engine.pem")
+    trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    trusting.check_hostname = False
+    trusting.verify_mode = ssl.CERT_NONE
+    ours, theirs = socket.socketpair()
+    accepted: list[ssl.SSLSocket] = []
+    accepting = threading.Thread(
+        target=lambda: accepted.append(engine.wrap_socket(theirs, server_side=True))
+    )
+    accepting.start()
+    encrypted = trusting.wrap_socket(ours)
+    accepting.join()
+    with encrypted, accepted[0] as at_engine:
+        connection = GrpcConnection(encrypted, METHODS)
+        connection.start()
+        caller = GrpcCaller(at_engine)
+        assert caller.call("/echo", (b"one", LARGE)) == (0, "", (b"one", LARGE))
         connection.close()
