@@ -55,6 +55,7 @@ ENTRIES: Mapping[str, Entry] = {
     "restart": Entry(
         "restart", "Restart the containers of a stack, and those that restart with them."
     ),
+    "scale": Entry("scale", "Make and remove containers until services have so many."),
     "kill": Entry(
         "kill",
         "Send a signal to the containers of a stack, by default the one that ends them at once.",

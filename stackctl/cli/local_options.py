@@ -73,6 +73,6 @@ def parse_scale(words: list[str] | None) -> dict[str, int]:
     for word in words or ():
         service, equals, count = word.partition("=")
         if not equals or not service or not (count.isascii() and count.isdigit()):
-            raise InputError(f"--scale {word}: write SERVICE=NUMBER, such as web=3")
+            raise InputError(f"{word!r} is no scale: write SERVICE=NUMBER, such as web=3")
         found[service] = int(count)
     return found

@@ -283,6 +283,25 @@ class _Lines:
         self._text = self._text.partition(texts[0])[2]
 
 
+def test_scale_changes_numbers_and_nothing_else(shop: LocalCommandLine) -> None:
+    shop.write(f"services: {{web: {SLEEPER}, db: {SLEEPER}}}")
+    shop.succeeds("up", "-d")
+    before = shop.containers()
+    changed = SLEEPER.replace("'1000'", "'2000'")
+    shop.write(f"services: {{web: {changed}, db: {changed}}}")
+    planned = shop.succeeds("scale", "--dry-run", "web=3").out
+    assert "Container tlflag-web-3  Created" in planned
+    shop.succeeds("scale", "--no-deps", "web=3", "db=0", "--progress", "quiet")
+    after = shop.containers()
+    assert set(after) == {"web-1", "web-2", "web-3"}
+    assert after["web-1"].id == before["web-1"].id
+    shop.succeeds("scale", "web=1")
+    assert set(shop.containers()) == {"web-1"}
+    wrong = shop("scale", "web")
+    assert (wrong.code, "write SERVICE=NUMBER" in wrong.err) == (2, True)
+    assert "no such service: nobody" in shop("scale", "nobody=1").err
+
+
 NO_FOLDERS = {
     "defaultAction": "SCMP_ACT_ALLOW",
     "syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO"}],
