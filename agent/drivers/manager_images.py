@@ -16,6 +16,7 @@ from agent.drivers.mutual_tls import TlsFiles, client_context, is_manager
 from stackctl.errors import TemporaryFailure
 
 CONTENT_PATH = "/v1/images/content"
+CONNECT_SECONDS = 5.0  # a manager that is gone must not hold up the next one
 ANSWER_SECONDS = 30.0  # for the head, and between two pieces
 RETRY_SECONDS = 2.0
 PIECE_BYTES = 256 << 10
@@ -78,12 +79,13 @@ class ManagerImages:
         connection = http.client.HTTPSConnection(
             host.strip("[]"),
             int(port),
-            timeout=ANSWER_SECONDS,
+            timeout=CONNECT_SECONDS,
             context=client_context(self._files),
         )
         try:
             connection.connect()
             _check_peer(connection.sock)
+            connection.sock.settimeout(ANSWER_SECONDS)
             connection.request("GET", f"{CONTENT_PATH}?{urlencode({'reference': image})}")
             return connection, connection.getresponse()
         except BaseException:

@@ -65,7 +65,11 @@ class ImageKeeping:
         """Keeps until cancelled."""
         await asyncio.to_thread(self._store.remove_parts)
         while True:
-            await self._look()
+            try:
+                await self._look()
+            except Exception:  # noqa: BLE001 - the top of this loop: one look's fault is not its end
+                _log.exception("the images here could not be looked after")
+                await asyncio.sleep(RETRY_SECONDS)
             await asyncio.sleep(LOOK_SECONDS)
 
     def note_arrival(self) -> None:
