@@ -1,9 +1,7 @@
 """HTTP/1.1 over a unix socket or TLS: one request, one connection, one answer.
 
-Own code because the standard library's client costs 50 ms to import, half of what a whole command
-may take. It speaks what a manager answers: a length, chunks, or everything until the end. A
-connection per request is cheap on a unix socket and keeps failover simple: the next request may go
-to another manager.
+How messages look is `stackctl.wire.http_message`'s matter. A connection per request is cheap on a
+unix socket and keeps failover simple: the next request may go to another manager.
 """
 
 import socket
@@ -13,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Self
 
 from stackctl.errors import InputError
+from stackctl.wire import http_message
 
 if TYPE_CHECKING:
     import ssl
@@ -20,9 +19,6 @@ if TYPE_CHECKING:
 DEFAULT_PORT = 2477
 CONNECT_TIMEOUT_SECONDS = 3.0
 
-_LINE_BYTES_MAX = 64 * 1024
-_PIECE_BYTES = 64 * 1024
-_HEADERS_MAX = 100
 _MANAGER_UNIT = ("organizationalUnitName", "stackctl-manager")
 
 
@@ -125,7 +121,7 @@ class Answer:
     def __init__(self, connection: socket.socket, stream: BinaryIO) -> None:
         self._connection = connection
         self._stream = stream
-        self.status, self._headers = _read_head(stream)
+        self.status, self._headers = http_message.read_head(stream)
         self._body: bytes | None = None
 
     def __enter__(self) -> Self:
@@ -160,45 +156,19 @@ class Answer:
             yield rest
 
     def _pieces(self) -> Iterator[bytes]:
-        if self._headers.get("transfer-encoding", "").lower() == "chunked":
-            return self._chunks()
-        length = self._headers.get("content-length")
-        if length is None:
-            return iter(lambda: self._receive(_PIECE_BYTES), b"")
-        return self._exactly(_number(length, 10))
-
-    def _chunks(self) -> Iterator[bytes]:
-        while size := _number(self._line().partition(b";")[0].decode("latin-1"), 16):
-            yield from self._exactly(size)
-            self._line()
-        while self._line():
-            pass
-
-    def _exactly(self, size: int) -> Iterator[bytes]:
-        while size:
-            piece = self._receive(min(size, _PIECE_BYTES))
-            if not piece:
-                raise NoAnswer("the connection ended in the middle of the answer")
-            size -= len(piece)
-            yield piece
-
-    def _receive(self, size: int) -> bytes:
-        # A raw read: `read` would wait for all of `size`, and a followed log would stand still.
         with _translated():
-            return self._stream.read1(size)  # type: ignore[attr-defined, no-any-return]  # BufferedReader has it, BinaryIO does not say so
-
-    def _line(self) -> bytes:
-        with _translated():
-            return _read_line(self._stream)
+            yield from http_message.body_pieces(self._headers, self._stream)
 
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """Socket faults as NoAnswer."""
+    """Faults of the connection, and of what comes through it, as NoAnswer."""
     try:
         yield
     except OSError as error:
         raise NoAnswer(_reason(error)) from error
+    except (http_message.BrokenOff, http_message.NotHttp) as error:
+        raise NoAnswer(str(error)) from error
 
 
 def send(endpoint: Endpoint, request: Request, tls: "ssl.SSLContext | None" = None) -> Answer:
@@ -223,13 +193,7 @@ def _send_all(connection: socket.socket, endpoint: Endpoint, request: Request) -
         connection.sendall(_head(endpoint, request) + body)
         return
     connection.sendall(_head(endpoint, request))
-    for piece in body:
-        try:
-            if piece:
-                connection.sendall(b"%x\r\n%b\r\n" % (len(piece), piece))
-        except (BrokenPipeError, ConnectionResetError):
-            return  # the manager refused in the middle, and its answer says why
-    connection.sendall(b"0\r\n\r\n")
+    http_message.send_chunks(connection, body)
 
 
 def _connect(endpoint: Endpoint, tls: "ssl.SSLContext | None") -> socket.socket:
@@ -285,37 +249,6 @@ def _head(endpoint: Endpoint, request: Request) -> bytes:
         lines.append("Content-Type: application/json")
         lines.append(f"Content-Length: {len(body)}")
     return ("\r\n".join(lines) + "\r\n\r\n").encode("ascii")
-
-
-def _read_head(stream: BinaryIO) -> tuple[int, dict[str, str]]:
-    first = _read_line(stream).decode("latin-1")
-    version, _, rest = first.partition(" ")
-    code = rest[:3]
-    if not version.startswith("HTTP/1.") or not code.isdigit():
-        raise NoAnswer("the connection ended without an answer" if not first else "not HTTP")
-    headers: dict[str, str] = {}
-    while line := _read_line(stream):
-        name, _, value = line.decode("latin-1").partition(":")
-        headers[name.strip().lower()] = value.strip()
-        if len(headers) > _HEADERS_MAX:
-            raise NoAnswer("too many headers")
-    return int(code), headers
-
-
-def _read_line(stream: BinaryIO) -> bytes:
-    line = stream.readline(_LINE_BYTES_MAX)
-    if line.endswith(b"\n"):
-        return line.rstrip(b"\r\n")
-    if line:
-        raise NoAnswer("the connection ended in the middle of a line")
-    return b""
-
-
-def _number(text: str, base: int) -> int:
-    try:
-        return int(text.strip(), base)
-    except ValueError:
-        raise NoAnswer(f"not HTTP: {text[:20]!r} is no length") from None
 
 
 def _reason(error: OSError) -> str:

@@ -1,9 +1,8 @@
 """HTTP/1.1 to the engine over a unix socket, TCP or TLS: one request, one connection, one answer.
 
-Own code because importing the standard library's client costs 25 ms and the docker library 300 ms,
-and `stackctl ps` has 200 ms as a whole. A connection per request is cheap on a unix socket, lets
-steps run beside each other without a pool, and may be taken over (`take_over`), as attaching to a
-container wants.
+How messages look is `stackctl.wire.http_message`'s matter. A connection per request is cheap on a
+unix socket, lets steps run beside each other without a pool, and may be taken over (`take_over`),
+as attaching to a container wants.
 """
 
 import socket
@@ -13,16 +12,13 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Self
 
 from stackctl.local.engine.endpoint import Endpoint
 from stackctl.local.failures import EngineUnavailable
+from stackctl.wire import http_message
 
 if TYPE_CHECKING:
     import ssl
 
 CONNECT_TIMEOUT_SECONDS = 10.0
 ANSWER_TIMEOUT_SECONDS = 60.0
-
-_LINE_BYTES_MAX = 64 * 1024
-_PIECE_BYTES = 64 * 1024
-_HEADERS_MAX = 100
 
 
 class Request(NamedTuple):
@@ -48,7 +44,7 @@ class Answer:
     def __init__(self, connection: socket.socket, stream: BinaryIO) -> None:
         self._connection = connection
         self._stream = stream
-        self.status, self.headers = _read_head(stream)
+        self.status, self.headers = http_message.read_head(stream)
 
     def __enter__(self) -> Self:
         return self
@@ -81,41 +77,13 @@ class Answer:
     def pieces(self) -> Iterator[bytes]:
         """The body as it arrives."""
         if self.status in (204, 304):
-            return iter(())
-        if self.headers.get("transfer-encoding", "").lower() == "chunked":
-            return self._chunks()
-        length = self.headers.get("content-length")
-        if length is None:
-            return iter(lambda: self._receive(_PIECE_BYTES), b"")
-        return self._exactly(_number(length, 10))
+            return
+        with _translated():
+            yield from http_message.body_pieces(self.headers, self._stream)
 
     def take_over(self) -> tuple[socket.socket, BinaryIO]:
         """The connection to write to, and the stream to read from (it may hold bytes already)."""
         return self._connection, self._stream
-
-    def _chunks(self) -> Iterator[bytes]:
-        while size := _number(self._line().partition(b";")[0].decode("latin-1"), 16):
-            yield from self._exactly(size)
-            self._line()
-        while self._line():
-            pass
-
-    def _exactly(self, size: int) -> Iterator[bytes]:
-        while size:
-            piece = self._receive(min(size, _PIECE_BYTES))
-            if not piece:
-                raise EngineUnavailable("the engine's answer broke off")
-            size -= len(piece)
-            yield piece
-
-    def _receive(self, size: int) -> bytes:
-        # A raw read: `read` would wait for all of `size`, and a followed log would stand still.
-        with _translated():
-            return self._stream.read1(size)  # type: ignore[attr-defined, no-any-return]  # BufferedReader has it, BinaryIO does not say so
-
-    def _line(self) -> bytes:
-        with _translated():
-            return _read_line(self._stream)
 
 
 def send(endpoint: Endpoint, request: Request) -> Answer:
@@ -137,13 +105,7 @@ def _send_all(connection: socket.socket, endpoint: Endpoint, request: Request) -
         connection.sendall(_head(endpoint, request) + (body or b""))
         return
     connection.sendall(_head(endpoint, request))
-    try:
-        for piece in body:
-            if piece:
-                connection.sendall(b"%x\r\n%b\r\n" % (len(piece), piece))
-        connection.sendall(b"0\r\n\r\n")
-    except (BrokenPipeError, ConnectionResetError):
-        pass  # the engine refused in the middle, and its answer says why
+    http_message.send_chunks(connection, body)
 
 
 def _connect(endpoint: Endpoint) -> socket.socket:
@@ -203,9 +165,13 @@ def _unreachable(endpoint: Endpoint, error: OSError) -> EngineUnavailable:
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """Socket faults as EngineUnavailable."""
+    """Faults of the connection, and of what comes through it, as EngineUnavailable."""
     try:
         yield
+    except http_message.BrokenOff as error:
+        raise _ended("broke off its answer") from error
+    except http_message.NotHttp as error:
+        raise EngineUnavailable(f"what answers is no engine: {error}") from error
     except (OSError, ValueError) as error:
         # ValueError: another thread has closed the stream that is being read.
         raise _ended(f"gave no whole answer: {_reason(error)}") from error
@@ -239,39 +205,6 @@ def _head(endpoint: Endpoint, request: Request) -> bytes:
     elif body is not None:
         lines.append("Transfer-Encoding: chunked")
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
-
-
-def _read_head(stream: BinaryIO) -> tuple[int, dict[str, str]]:
-    first = _read_line(stream).decode("latin-1")
-    version, _, rest = first.partition(" ")
-    code = rest[:3]
-    if not version.startswith("HTTP/1.") or not code.isdigit():
-        raise EngineUnavailable("what answers is no engine") if first else _ended("hung up")
-    headers: dict[str, str] = {}
-    while line := _read_line(stream):
-        name, _, value = line.decode("latin-1").partition(":")
-        headers[name.strip().lower()] = value.strip()
-        if len(headers) > _HEADERS_MAX:
-            raise EngineUnavailable("what answers is no engine")
-    return int(code), headers
-
-
-def _read_line(stream: BinaryIO) -> bytes:
-    line = stream.readline(_LINE_BYTES_MAX)
-    if line.endswith(b"\n"):
-        return line.rstrip(b"\r\n")
-    if line:
-        raise _ended("broke off its answer")
-    return b""
-
-
-def _number(text: str, base: int) -> int:
-    if not text.strip():
-        raise _ended("broke off its answer")
-    try:
-        return int(text.strip(), base)
-    except ValueError:
-        raise EngineUnavailable(f"what answers is no engine: {text[:20]!r}") from None
 
 
 def _reason(error: Exception) -> str:
