@@ -66,7 +66,7 @@ def roll_back_service(
             read=read,
             baseline=baseline_of(before),
             show_command=f"stackctl service ps {service['name']}",
-            accepts_rollback=True,
+            accepts_rollback=(service["name"],),
         )
         wait_for_change(session, change, wait)
     return 0
@@ -93,6 +93,12 @@ def roll_back_stack(
             baseline=baseline_of(before),
             show_command=f"stackctl stack ps {name}",
             after_index=result["index"],
+            # It may be that all that was left to do was a rollback that had been paused.
+            accepts_rollback=tuple(
+                service["name"]
+                for service in before.services
+                if service["update"] and service["update"]["state"] == "rollback_paused"
+            ),
         )
         wait_for_change(session, change, wait)
     return 0

@@ -49,7 +49,7 @@ class Change(NamedTuple):
     baseline: Baseline
     show_command: str  # what shows the state later on
     after_index: int = 0  # a log index that is not after the change
-    accepts_rollback: bool = False
+    accepts_rollback: tuple[str, ...] = ()  # services for which a rollback is what was asked for
 
 
 class WaitOptions(NamedTuple):

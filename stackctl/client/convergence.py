@@ -12,11 +12,12 @@ Given up, because waiting longer would tell nothing new:
 - a task ended badly and nothing follows it: its restart policy forbids that;
 - an update was paused, or failed and was rolled back;
 - a service waits for another one that failed and is not tried again;
-- tasks found no node and nothing has moved for `stalled_seconds`;
+- tasks found no node and nothing has moved for `stalled_seconds`, or for longer than a manager waits
+  before it takes an update for failed; whoever states `timeout_seconds` has decided how long to wait;
 - `timeout_seconds` are over.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from stackctl.client.progress import (
@@ -38,6 +39,7 @@ class Limits(NamedTuple):
 
     stable_seconds: float = 1.0
     stalled_seconds: float = 30.0
+    stalled_in_update_seconds: float = 75.0  # managers give a task without a node 60 s
     timeout_seconds: float | None = None
     look_period_seconds: float = 0.1  # a busy cluster changes faster than anybody reads
 
@@ -91,8 +93,9 @@ class Convergence:
         now: float,
         baseline: Baseline = NOTHING_BEFORE,
         limits: Limits = USUAL_LIMITS,
-        accepts_rollback: bool = False,
+        accepts_rollback: Collection[str] = (),
     ) -> None:
+        """`accepts_rollback` names the services for which a rollback is what was asked for."""
         self._limits = limits
         self._started_at = now
         self._changed_at = now
@@ -102,7 +105,7 @@ class Convergence:
                 name,
                 ended_before=baseline.ended_task_ids,
                 update_started_before=baseline.updates_started_at.get(name),
-                accepts_rollback=accepts_rollback,
+                accepts_rollback=name in accepts_rollback,
             )
             for name in names
         ]
@@ -157,13 +160,21 @@ class Convergence:
             return Failure(
                 first.name, f"{first.name} is not complete after {limit:g} s{_because(first)}"
             )
+        if limit is not None:
+            return None
         stuck = [progress for progress in unfinished if _is_stuck(progress)]
-        if stuck and now - self._changed_at >= self._limits.stalled_seconds:
-            first, seconds = stuck[0], self._limits.stalled_seconds
+        seconds = self._stalled_seconds()
+        if stuck and now - self._changed_at >= seconds:
+            first = stuck[0]
             return Failure(
                 first.name, f"{first.name} got no further for {seconds:g} s{_because(first)}"
             )
         return None
+
+    def _stalled_seconds(self) -> float:
+        is_in_update = any(progress.update in UPDATE_MOVING for progress in self._progress)
+        limits = self._limits
+        return limits.stalled_in_update_seconds if is_in_update else limits.stalled_seconds
 
     def _stable_at(self, watch: ServiceWatch) -> float | None:
         if watch.done_since is None or watch.was_updated_under_watch:
@@ -171,7 +182,7 @@ class Convergence:
         return watch.done_since + self._limits.stable_seconds
 
     def _wake_at(self, now: float) -> float:
-        times = [self._changed_at + self._limits.stalled_seconds]
+        times = [self._changed_at + self._stalled_seconds()]
         if self._limits.timeout_seconds is not None:
             times.append(self._started_at + self._limits.timeout_seconds)
         for watch in self._watches:

@@ -297,7 +297,10 @@ class StackRevision(Model, frozen=True, kw_only=True):
     cause: str = ""  # in words, what made it
     services: tuple[specs.ServiceSpec, ...] = ()
     networks: tuple[specs.NetworkSpec, ...] = ()
-    content_ids: tuple[str, ...] = ()
+    content_ids: tuple[str, ...] = ()  # what the names of its configs and secrets meant
+    # By service what it mounted: after a rollback of one service that is not what the names mean.
+    config_ids: Mapping[str, Mapping[str, str]] = {}
+    secret_ids: Mapping[str, Mapping[str, str]] = {}
 
 
 class Stack(Model, frozen=True, kw_only=True):

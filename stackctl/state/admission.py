@@ -5,16 +5,25 @@ They run before proposing, for a quick answer, and again when the command is app
 another deploy may have come in between.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from stackctl.model import objects, specs
 from stackctl.state import sharing, spec_checks
 from stackctl.state.cluster import ClusterState, Draft
+from stackctl.state.contents import ContentIds
 from stackctl.state.results import conflict
 
 
-def check_stack(state: ClusterState | Draft, spec: specs.StackSpec, *, prune: bool) -> None:
-    """Raises Rejection when the stack cannot enter; nothing has been changed then."""
+def check_stack(
+    state: ClusterState | Draft,
+    spec: specs.StackSpec,
+    *,
+    prune: bool,
+    mounted: Mapping[str, ContentIds] = {},
+) -> None:
+    """Raises Rejection when the stack cannot enter; nothing has been changed then. `mounted` are
+    contents that services keep, by service, whatever their names mean by now.
+    """
     spec_checks.check_spec(spec)
     stack = state.stacks.get(spec.name)
     if stack is not None and stack.removing:
@@ -22,7 +31,7 @@ def check_stack(state: ClusterState | Draft, spec: specs.StackSpec, *, prune: bo
             f"stack {spec.name} is being removed",
             hint="wait until `stackctl stack ls` no longer shows it",
         )
-    sharing.check_references(state, spec, prune=prune)
+    sharing.check_references(state, spec, prune=prune, mounted=mounted)
     _check_ownership(state, spec)
     _check_networks(state, spec)
     if prune:

@@ -83,6 +83,24 @@ def ids_for(draft: Draft, spec: specs.ServiceSpec) -> ContentIds:
     )
 
 
+def ids_kept(draft: Draft, spec: specs.ServiceSpec, held: ContentIds) -> ContentIds:
+    """What a service mounts whose files nobody has given anew: what it mounts already, and the
+    current contents of what it did not mount before.
+    """
+    container = spec.task.container
+    return ContentIds(
+        configs=_kept((item.name for item in container.configs), held.configs, draft.config_ids),
+        secrets=_kept((item.name for item in container.secrets), held.secrets, draft.secret_ids),
+    )
+
+
+def _kept(
+    names: Iterable[str], held: Mapping[str, str], current: Mapping[str, str]
+) -> Mapping[str, str]:
+    found = {name: held.get(name, current.get(name, "")) for name in names}
+    return {name: key for name, key in found.items() if key}
+
+
 def users(state: ClusterState | Draft, content: Content) -> Iterator[tuple[objects.Service, int]]:
     """Services and the revisions of theirs that mount the content."""
     is_secret = isinstance(content, objects.Secret)

@@ -4,7 +4,7 @@ A stack is one entry: it enters whole or not at all (Swarm creates networks, con
 call by call and can stop half-way).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 from msgspec.structs import replace
@@ -22,6 +22,7 @@ from stackctl.state import (
     spec_checks,
 )
 from stackctl.state.cluster import Draft
+from stackctl.state.contents import ContentIds
 from stackctl.state.results import conflict, unknown
 from stackctl.wire import api
 
@@ -31,16 +32,25 @@ Prunable = TypeVar("Prunable", objects.Service, objects.Network, objects.Config,
 
 
 def put_stack(
-    draft: Draft, command: commands.PutStack, *, cause: str = "deployed"
+    draft: Draft,
+    command: commands.PutStack,
+    *,
+    cause: str = "deployed",
+    mounted: Mapping[str, ContentIds] = {},
+    only: str = "",
 ) -> tuple[int, tuple[api.Change, ...]]:
-    """Creates or updates a stack; returns its revision and what changed. Raises Rejection."""
+    """Creates or updates a stack; returns its revision and what changed. Raises Rejection.
+
+    `mounted` says what services mount, by name, where it is not the current contents; `only` names
+    the one service that may change.
+    """
     spec = command.spec
     contents.check_sealed(spec, command.sealed)
-    admission.check_stack(draft, spec, prune=command.prune)
+    admission.check_stack(draft, spec, prune=command.prune, mounted=mounted)
     changes = [
         *(_put_network(draft, network, command) for network in spec.networks),
         *contents.put_contents(draft, spec, sealed=command.sealed, now=command.now),
-        *_put_services(draft, command),
+        *_put_services(draft, command, mounted, only=only),
     ]
     _free_numbers(draft, spec)
     if command.prune:
@@ -64,7 +74,8 @@ def roll_back_stack(
     revision. Raises Rejection.
     """
     put, revision = history.return_command(draft, command)
-    return put_stack(draft, put, cause=f"rolled back to revision {revision.number}")
+    cause = f"rolled back to revision {revision.number}"
+    return put_stack(draft, put, cause=cause, mounted=history.mounted_then(draft, revision))
 
 
 def remove_stack(draft: Draft, command: commands.RemoveStack) -> None:
@@ -104,7 +115,8 @@ def update_service(
     draft: Draft, command: commands.UpdateService
 ) -> tuple[int, tuple[api.Change, ...]]:
     """Another spec for one service: its stack is put again with that one changed, so that all
-    checks of a stack hold. Raises Rejection, also when somebody else changed it meanwhile.
+    checks of a stack hold. No service mounts other contents than before: nobody has given files
+    anew. Raises Rejection, also when somebody else changed it meanwhile.
     """
     held = find_service(draft, command.service_id)
     if command.spec.name != held.name:
@@ -114,14 +126,19 @@ def update_service(
             f"service {held.name} was changed by somebody else meanwhile",
             hint="look at it again, then repeat the command",
         )
-    services = (
-        command.spec if service.id == held.id else service.spec
+    services = {
+        service.name: command.spec if service.id == held.id else service.spec
         for service in sorted(draft.services.values(), key=lambda service: service.name)
         if service.stack_name == held.stack_name and not service.removing
-    )
-    spec = specs.StackSpec(name=held.stack_name, services=tuple(services))
+    }
+    mounted = {
+        name: contents.ids_kept(draft, spec, _mounted_now(draft.services[draft.service_ids[name]]))
+        for name, spec in services.items()
+    }
+    spec = specs.StackSpec(name=held.stack_name, services=tuple(services.values()))
     put = commands.PutStack(spec=spec, seed=b"", now=command.now)
-    return put_stack(draft, put, cause=f"service {held.name} updated")
+    cause = f"service {held.name} updated"
+    return put_stack(draft, put, cause=cause, mounted=mounted, only=held.name)
 
 
 def rollback_service(draft: Draft, command: commands.RollbackService) -> None:
@@ -139,6 +156,11 @@ def rollback_service(draft: Draft, command: commands.RollbackService) -> None:
     )
     if draft.services[service.id].revision != service.revision:
         _restart_dependants(draft, (service.name,), now=command.now)
+    stack = draft.stacks.get(service.stack_name)
+    if stack is not None and draft.services[service.id] != service:
+        stack = replace(stack, updated_at=command.now, revision=stack.revision + 1)
+        cause = f"service {service.name} rolled back"
+        draft.put_stack(history.recorded(draft, stack, now=command.now, cause=cause))
 
 
 def find_service(draft: Draft, service_id: str) -> objects.Service:
@@ -168,11 +190,20 @@ def _put_network(draft: Draft, spec: specs.NetworkSpec, command: commands.PutSta
     return api.Change(action="update", kind="network", name=spec.name, cause="labels or options")
 
 
-def _put_services(draft: Draft, command: commands.PutStack) -> list[api.Change]:
+def _mounted_now(service: objects.Service) -> ContentIds:
+    return contents.ids_of_revision(service, service.revision)
+
+
+def _put_services(
+    draft: Draft, command: commands.PutStack, mounted: Mapping[str, ContentIds], *, only: str
+) -> list[api.Change]:
     """The services of the stack, and those that are restarted because of them."""
     before = {service.name: service.revision for service in draft.services.values()}
     changes = {
-        service.name: _put_service(draft, service, command) for service in command.spec.services
+        service.name: _put_service(draft, service, command, mounted.get(service.name))
+        if only in ("", service.name)
+        else api.Change(action="unchanged", kind="service", name=service.name)
+        for service in command.spec.services
     }
     _look_again(draft, changes)
     created = set(changes) - set(before)
@@ -221,7 +252,7 @@ def _restart_dependants(
             forced = revisions.updated(
                 service,
                 service.spec,
-                mounted=contents.ids_of_revision(service, service.revision),
+                mounted=_mounted_now(service),
                 now=now,
                 version=draft.index,
                 is_forced=True,
@@ -233,8 +264,14 @@ def _restart_dependants(
     return causes
 
 
-def _put_service(draft: Draft, spec: specs.ServiceSpec, command: commands.PutStack) -> api.Change:
-    mounted = contents.ids_for(draft, spec)
+def _put_service(
+    draft: Draft,
+    spec: specs.ServiceSpec,
+    command: commands.PutStack,
+    mounted: ContentIds | None,
+) -> api.Change:
+    if mounted is None:
+        mounted = contents.ids_for(draft, spec)
     service_id = draft.service_ids.get(spec.name)
     if service_id is None:
         service = revisions.created(

@@ -5,6 +5,8 @@ contents; those contents are kept as long as a revision names them. Swarm rememb
 spec for each service by itself; a deploy that changed three services cannot be taken back there.
 """
 
+from collections.abc import Mapping
+
 from msgspec.structs import replace
 
 from stackctl.model import objects, specs
@@ -18,39 +20,38 @@ REVISIONS_MAX = 10
 def recorded(draft: Draft, stack: objects.Stack, *, now: float, cause: str) -> objects.Stack:
     """The stack with what it is now as its newest revision; the oldest beyond the limit goes."""
     name = stack.name
+    services = sorted(
+        (
+            service
+            for service in draft.services.values()
+            if service.stack_name == name and not service.removing
+        ),
+        key=lambda service: service.name,
+    )
+    networks = (
+        network.spec
+        for network in draft.networks.values()
+        if network.stack_name == name and not network.removing
+    )
+    current = (
+        content.id
+        for content in contents.every_content(draft)
+        if content.stack_name == name
+        and not content.removing
+        and contents.is_current(draft, content)
+    )
+    mounted = {
+        service.name: contents.ids_of_revision(service, service.revision) for service in services
+    }
     revision = objects.StackRevision(
         number=stack.revision,
         at=now,
         cause=cause,
-        services=tuple(
-            sorted(
-                (
-                    service.spec
-                    for service in draft.services.values()
-                    if service.stack_name == name and not service.removing
-                ),
-                key=lambda spec: spec.name,
-            )
-        ),
-        networks=tuple(
-            sorted(
-                (
-                    network.spec
-                    for network in draft.networks.values()
-                    if network.stack_name == name and not network.removing
-                ),
-                key=lambda spec: spec.name,
-            )
-        ),
-        content_ids=tuple(
-            sorted(
-                content.id
-                for content in contents.every_content(draft)
-                if content.stack_name == name
-                and not content.removing
-                and contents.is_current(draft, content)
-            )
-        ),
+        services=tuple(service.spec for service in services),
+        networks=tuple(sorted(networks, key=lambda spec: spec.name)),
+        content_ids=tuple(sorted(current)),
+        config_ids={key: ids.configs for key, ids in mounted.items() if ids.configs},
+        secret_ids={key: ids.secrets for key, ids in mounted.items() if ids.secrets},
     )
     kept = (*stack.revisions, revision)[-REVISIONS_MAX:]
     return replace(stack, revisions=kept)
@@ -90,12 +91,39 @@ def return_command(
     return put, revision
 
 
+def mounted_then(
+    draft: Draft, revision: objects.StackRevision
+) -> Mapping[str, contents.ContentIds]:
+    """What services mounted at a revision, by name; without those of which a content of another
+    stack is gone: they get what the name means now.
+    """
+    found = {
+        spec.name: contents.ContentIds(
+            configs=revision.config_ids.get(spec.name, {}),
+            secrets=revision.secret_ids.get(spec.name, {}),
+        )
+        for spec in revision.services
+    }
+    return {
+        name: ids
+        for name, ids in found.items()
+        if ids != contents.NOTHING
+        and all(key in draft.configs for key in ids.configs.values())
+        and all(key in draft.secrets for key in ids.secrets.values())
+    }
+
+
 def is_held(state: ClusterState | Draft, content: contents.Content) -> bool:
     """True while a revision of a stack that stays names the content."""
     stack = state.stacks.get(content.stack_name)
     if stack is None or stack.removing:
         return False
-    return any(content.id in revision.content_ids for revision in stack.revisions)
+    return any(
+        content.id in revision.content_ids
+        or any(content.id in ids.values() for ids in revision.config_ids.values())
+        or any(content.id in ids.values() for ids in revision.secret_ids.values())
+        for revision in stack.revisions
+    )
 
 
 def _find(stack: objects.Stack, number: int) -> objects.StackRevision:

@@ -11,6 +11,7 @@ from typing import TypeVar
 from stackctl.model import objects, specs
 from stackctl.state import contents
 from stackctl.state.cluster import ClusterState, Draft
+from stackctl.state.contents import ContentIds
 from stackctl.state.results import Rejection, conflict
 
 SHOWN_MAX = 3
@@ -18,9 +19,15 @@ SHOWN_MAX = 3
 T = TypeVar("T")
 
 
-def check_references(state: ClusterState | Draft, spec: specs.StackSpec, *, prune: bool) -> None:
-    """Raises Rejection for a network, config or secret that neither the stack nor the cluster
-    has.
+def check_references(
+    state: ClusterState | Draft,
+    spec: specs.StackSpec,
+    *,
+    prune: bool,
+    mounted: Mapping[str, ContentIds] = {},
+) -> None:
+    """Raises Rejection for a network, config or secret that neither the stack nor the cluster has,
+    and that is not among what the service keeps (`mounted`).
     """
     own_networks = {network.name: network for network in spec.networks}
     own_contents = {
@@ -36,8 +43,10 @@ def check_references(state: ClusterState | Draft, spec: specs.StackSpec, *, prun
                 _check_held("network", name, network, service, spec, prune=prune)
             internal.append(own.internal if own else network is not None and network.spec.internal)
         _check_mesh(service, internal)
+        kept = mounted.get(service.name, contents.NOTHING)
         for kind, name in _contents_of(service):
-            if (kind, name) not in own_contents:
+            held = kept.configs if kind == contents.CONFIG else kept.secrets
+            if (kind, name) not in own_contents and name not in held:
                 content = contents.find_current(state, kind, name)
                 _check_held(kind, name, content, service, spec, prune=prune)
 

@@ -71,7 +71,8 @@ def stack(*, replicas: int = 2, image: str = "web:1", port: int = 8080) -> bytes
 
 def follow(client: Client, **options: bool) -> Verdict:
     """Waits as the command line does, with the long poll between two looks."""
-    wait = Convergence(("shop_web", "shop_db"), now=0, accepts_rollback=options.get("undo", False))
+    undone = ("shop_web",) if options.get("undo") else ()
+    wait = Convergence(("shop_web", "shop_db"), now=0, accepts_rollback=undone)
     index, now = client.changes(after=0, timeout_seconds=0)["index"], 0.0
 
     def look() -> Verdict | None:

@@ -157,7 +157,7 @@ def _begin_slots(
     slots: Mapping[SlotKey, Slot],
 ) -> None:
     dirty = [slot for slot in slots.values() if is_dirty(service, slot)]
-    under_way = 0
+    under_way = unproven = 0
     next_at = status.failed_at + policy.delay_seconds
     for slot in slots.values():
         if is_dirty(service, slot):
@@ -166,14 +166,17 @@ def _begin_slots(
         if done_at is None:
             under_way += 1
         elif done_at > decisions.now:
-            under_way += 1
+            if slot.live and slot.live[-1].tried_version < status.started_version:
+                unproven += 1  # it was there before, and holds nobody up
+            else:
+                under_way += 1
             decisions.wake(service.id, done_at)
         elif done_at > status.started_at:
             next_at = max(next_at, done_at + policy.delay_seconds)
     attempts = {slot.key: _next_attempt(service, slot, now=decisions.now) for slot in dirty}
     open_slots = [slot for slot in dirty if attempts[slot.key] != NEVER]
     if not open_slots:
-        if under_way == 0:
+        if under_way + unproven == 0:
             _complete(decisions, service, status)
         return
     if policy.delay_seconds and next_at > decisions.now:
@@ -255,7 +258,7 @@ def _done_at(
     if newest.status.state != TaskState.RUNNING:
         return None
     if newest.tried_version < status.started_version:
-        return status.started_at
+        return max(status.started_at, newest.tried_at + policy.monitor_seconds)
     return newest.tried_at + policy.monitor_seconds
 
 
@@ -279,8 +282,10 @@ def _failed_in_update(
     policy: specs.UpdatePolicy,
     task: objects.Task,
 ) -> bool:
-    if not _is_of_update(service, status, task) or not ended_by_itself(task):
+    if task.revision != service.revision or not ended_by_itself(task):
         return False
+    if max(task.tried_version, task.ended_version) < status.started_version:
+        return False  # it had ended before this update, or before it was resumed
     if task.has_completed and not restarts.goes_on_after_success(service.spec):
         return False  # it has done what it was there for
     return not task.tried_at or task.status.at - task.tried_at <= policy.monitor_seconds

@@ -243,7 +243,8 @@ def test_a_rollback_is_awaited_and_then_a_failure() -> None:
 
 def test_a_rollback_that_was_asked_for_is_no_failure() -> None:
     done = service(desired=2, update=update("rollback_completed", "done", completed_at=9))
-    assert Watched(accepts_rollback=True).at(0, [done], running()).is_converged
+    assert Watched(accepts_rollback=("web",)).at(0, [done], running()).is_converged
+    assert reason(Watched(accepts_rollback=("db",)).at(0, [done], running()))
 
 
 def test_a_rollback_of_before_is_no_failure() -> None:
@@ -286,6 +287,24 @@ def test_an_update_between_two_slots_is_not_stalled() -> None:
     tasks = [task("web.1", state="running", revision=2), task("web.2", state="running")]
     watched.at(0, [between], tasks)
     assert not reason(watched.at(100, [between], tasks))
+
+
+def test_an_update_without_a_node_is_left_to_the_manager_that_gives_it_a_minute() -> None:
+    """The wait ended before, and nobody saw the rollback."""
+    watched = Watched()
+    moving = service(desired=1, revision=2, update=update("updating"))
+    waiting = [task("web.1", state="pending", revision=2, error="no suitable node (x)")]
+    watched.at(0, [moving], waiting)
+    assert not reason(watched.at(70, [moving], waiting))
+    assert reason(watched.at(75, [moving], waiting))
+
+
+def test_whoever_states_a_timeout_has_decided_how_long_to_wait() -> None:
+    watched = Watched(limits=Limits(timeout_seconds=100))
+    waiting = [task("web.1", state="pending", error="no suitable node (x)")]
+    watched.at(0, [service(desired=1)], waiting)
+    assert not reason(watched.at(99, [service(desired=1)], waiting))
+    assert "is not complete after 100 s" in reason(watched.at(100, [service(desired=1)], waiting))
 
 
 def test_the_timeout_ends_any_wait() -> None:

@@ -3,6 +3,8 @@
 from msgspec.structs import replace
 
 from stackctl.model import specs
+from stackctl.model.objects import UpdateState
+from stackctl.model.task_state import TaskState
 from stackctl.state import commands
 from stackctl.state.history import REVISIONS_MAX
 from stackctl.state.results import Result
@@ -122,3 +124,93 @@ def test_without_an_earlier_revision_or_such_a_stack_it_is_refused() -> None:
     ):
         assert result.error is not None
         assert result.error.message == said
+
+
+def mounted(bench: Bench, name: str = "shop_web") -> bytes:
+    """What the config says that the service mounts now."""
+    service = bench.service(name)
+    config_id = service.config_ids[service.revision]["shop_settings"]
+    return bench.state.configs[config_id].spec.content
+
+
+def update(bench: Bench, name: str, **fields: object) -> Result:
+    held = bench.service(name)
+    return bench.submit(
+        commands.UpdateService(
+            service_id=held.id, spec=replace(held.spec, **fields), previous=held.spec, now=bench.now
+        )
+    )
+
+
+def rolled_back_beside_another() -> Bench:
+    """`shop_web` mounts its first content again, which is not what the name means by now."""
+    bench = Bench("n1")
+    other = service_spec("shop_other")
+    for content in (b"blue", b"green"):
+        spec = stack(content=content)
+        bench.put(replace(spec, services=(*spec.services, other)))
+        settled(bench)
+    assert bench.roll_back().error is None
+    settled(bench)
+    assert mounted(bench) == b"blue"
+    return bench
+
+
+def test_a_changed_service_keeps_the_contents_that_it_mounts() -> None:
+    """A label for a service that had been rolled back brought the failing content again."""
+    bench = rolled_back_beside_another()
+    before = bench.service().revision
+    assert update(bench, "shop_web", labels={"a": "b"}).error is None
+    assert (bench.service().revision, mounted(bench)) == (before, b"blue")
+
+
+def test_a_change_of_one_service_leaves_the_others_as_they_are() -> None:
+    """It replaced the tasks of one that had been rolled back."""
+    bench = rolled_back_beside_another()
+    before = bench.service()
+    result = update(bench, "shop_other", replicas=2)
+    assert [change.name for change in result.changes if change.action != "unchanged"] == [
+        "shop_other"
+    ]
+    assert bench.service() == before
+
+
+def test_a_change_of_one_service_resumes_no_update_of_another() -> None:
+    bench = Bench("n1")
+    bench.deploy(service_spec(), service_spec("shop_other"))
+    settled(bench)
+    bench.deploy(service_spec(image="app:2"), service_spec("shop_other"))
+    bench.settle()
+    bench.report(bench.newest(), TaskState.FAILED, error="boom")
+    bench.settle()
+    paused = bench.service().update_status
+    assert paused is not None
+    assert paused.state == UpdateState.PAUSED
+    update(bench, "shop_other", replicas=2)
+    assert bench.service().update_status == paused
+
+
+def test_a_rollback_of_a_service_is_a_revision_of_its_stack_to_return_to() -> None:
+    bench = rolled_back_beside_another()
+    held = bench.state.stacks["shop"]
+    assert held.revisions[-1].cause == "service shop_web rolled back"
+    spec = stack("app:3", content=b"red")
+    bench.put(replace(spec, services=(*spec.services, service_spec("shop_other"))))
+    settled(bench)
+    assert mounted(bench) == b"red"
+    assert roll_back(bench, held.revision).error is None
+    settled(bench)
+    assert mounted(bench) == b"blue", "what it mounted, not what the name meant then"
+
+
+def test_a_content_that_only_a_rolled_back_service_mounts_may_be_kept_by_a_change() -> None:
+    """Its name means nothing any longer, since the file has it no more."""
+    bench = Bench("n1")
+    bench.put(stack())
+    settled(bench)
+    bench.put(stack_spec(service_spec()), prune=True)
+    settled(bench)
+    assert bench.roll_back().error is None
+    settled(bench)
+    assert update(bench, "shop_web", replicas=2).error is None
+    assert mounted(bench) == b"blue"
