@@ -12,9 +12,9 @@ Given up, because waiting longer would tell nothing new:
 - a task ended badly and nothing follows it: its restart policy forbids that;
 - an update was paused, or failed and was rolled back;
 - a service waits for another one that failed and is not tried again;
-- tasks found no node and nothing has moved for `stalled_seconds`, or for longer than a manager waits
-  before it takes an update for failed; whoever states `timeout_seconds` has decided how long to wait;
-- `timeout_seconds` are over.
+- tasks found no node and nothing has moved for `stalled_seconds`, in an update for longer than a
+  manager waits before it takes that for a failure;
+- `timeout_seconds` are over; whoever states them has decided how long to wait.
 """
 
 from collections.abc import Collection, Mapping, Sequence

@@ -133,7 +133,10 @@ def list_networks(state: ClusterState, *, stack: str = "") -> list[api.NetworkVi
 def list_tasks(
     state: ClusterState, *, service: str = "", stack: str = "", node: str = ""
 ) -> list[api.TaskView]:
-    """Tasks, history included; newest first within a name. Raises UnknownName."""
+    """Tasks, history included; within a name those that have not ended come first, and the newest
+    of them: a failed attempt to replace a task that goes on is history (Swarm shows it on top).
+    Raises UnknownName.
+    """
     service_id = find_service(state, service).id if service else ""
     node_id = find_node(state, node).id if node else ""
     wanted = _narrowest(state, service_id, node_id)
@@ -143,8 +146,12 @@ def list_tasks(
         if (not stack or state.services[task.service_id].stack_name == stack)
         and node_id in ("", task.node_id)
     ]
-    tasks.sort(key=lambda task: (-task.created_version, -task.created_at, task.id))
+    tasks.sort(key=lambda task: (_is_past(task), -task.created_version, -task.created_at, task.id))
     return sorted((task_view(state, task) for task in tasks), key=lambda view: view.name)
+
+
+def _is_past(task: objects.Task) -> bool:
+    return task.has_ended or not task.is_wanted
 
 
 def _narrowest(state: ClusterState, service_id: str, node_id: str) -> Iterable[objects.Task]:
