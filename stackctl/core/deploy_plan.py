@@ -50,16 +50,29 @@ def plan_deploy(state: ClusterState, command: PutStack) -> api.PlanView:
 
 
 class _Trace:
-    """How many tasks of each service ran at the worst moment."""
+    """How many tasks of each service ran at the worst moment, and which ones completed. A task
+    that did may be gone at the end: history is limited, and a smaller job has fewer slots.
+    """
 
     def __init__(self, state: ClusterState) -> None:
         self.lowest = dict(_running_counts(state))
+        self._had_completed = {
+            task.id for service_id in state.services for task in _completed(state, service_id)
+        }
+        self._completed: dict[str, set[str]] = {}  # task ids by service id
 
     def note(self, state: ClusterState) -> None:
         """Looks at the state after a step."""
         counts = _running_counts(state)
         for name, lowest in self.lowest.items():
             self.lowest[name] = min(lowest, counts.get(name, 0))
+        for service_id in state.services:
+            ids = {task.id for task in _completed(state, service_id)} - self._had_completed
+            self._completed.setdefault(service_id, set()).update(ids)
+
+    def completions(self, service_id: str) -> int:
+        """How many tasks of the service have completed since the beginning."""
+        return len(self._completed.get(service_id, ()))
 
 
 def _running_counts(state: ClusterState) -> Mapping[str, int]:
@@ -102,15 +115,15 @@ def _service_plan(
         tasks_kept=len(kept),
         tasks_started=len(running_after) - len(kept),
         tasks_stopped=len(running_before) - len(kept),
-        tasks_completed=_completed(after, service_id) - _completed(before, service_id),
+        tasks_completed=trace.completions(service_id),
         nodes=_places(after, running_after),
         moves=tuple(_moves(before, after, running_before, running_after)),
         waiting=tuple(_waiting(after, service_id)),
     )
 
 
-def _completed(state: ClusterState, service_id: str) -> int:
-    return sum(task.has_completed for task in state.tasks_of(service_id).values())
+def _completed(state: ClusterState, service_id: str) -> list[objects.Task]:
+    return [task for task in state.tasks_of(service_id).values() if task.has_completed]
 
 
 def _places(state: ClusterState, tasks: Sequence[objects.Task]) -> dict[str, int]:
@@ -193,31 +206,34 @@ def _loss(
 
 
 def _field_changes(old: specs.ServiceSpec, new: specs.ServiceSpec) -> Iterator[api.FieldChange]:
-    for path, before, after in _differences(_plain(old), _plain(new), ""):
-        yield api.FieldChange(path=path, before=_shown(before), after=_shown(after))
-
-
-def _plain(spec: specs.ServiceSpec) -> object:
-    return msgspec.json.decode(msgspec.json.encode(spec))
+    for path, before, after in _differences(old, new, ""):
+        yield api.FieldChange(path=path, before=_shown(before, beside=after), after=_shown(after, beside=before))
 
 
 def _differences(old: object, new: object, path: str) -> Iterator[tuple[str, object, object]]:
-    """Leaf by leaf; of lists of texts, what was added and what was taken away."""
+    """Leaf by leaf; of lists in which order means nothing, what was added and what was taken away.
+
+    Values are compared, not what is written of them: a field that is left out has a value too.
+    """
     if old == new:
         return
-    if isinstance(old, dict) and isinstance(new, dict):
+    if isinstance(old, msgspec.Struct) and type(old) is type(new):
+        for field in sorted(old.__struct_fields__):
+            inner = f"{path}.{field}" if path else field
+            yield from _differences(getattr(old, field), getattr(new, field), inner)
+    elif isinstance(old, Mapping) and isinstance(new, Mapping):
         for key in sorted({*old, *new}, key=str):
-            inner = f"{path}.{key}" if path else str(key)
-            yield from _differences(old.get(key), new.get(key), inner)
-    elif isinstance(old, list) and isinstance(new, list) and path.endswith(UNORDERED):
+            yield from _differences(old.get(key), new.get(key), f"{path}.{key}")
+    elif isinstance(old, tuple) and isinstance(new, tuple) and path.endswith(UNORDERED):
         added = [item for item in new if item not in old]
-        yield path, [item for item in old if item not in new] or None, added or None
+        yield path, [item for item in old if item not in new], added
     else:
         yield path, old, new
 
 
-def _shown(value: object) -> str:
-    if value is None:
+def _shown(value: object, *, beside: object) -> str:
+    """A value in words; an empty list is none, unless the other value is none at all."""
+    if value is None or (isinstance(value, (list, tuple, Mapping)) and not value and beside):
         return ""
     text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
     return text if len(text) <= VALUE_LENGTH_MAX else text[: VALUE_LENGTH_MAX - 1] + "…"

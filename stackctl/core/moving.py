@@ -1,8 +1,8 @@
 """Moving: rebalancing as it happens, one task of the whole cluster at a time.
 
 A move is a new task in the slot, meant for the better node (`orchestration.tending` lets it take
-over like any other); the next one begins when it has run for its service's monitor time. One that
-does not come ends a rebalancing that an operator asked for; a service that moves by itself
+over like any other); the next one begins when it has run for its service's monitor time and the
+one that it replaced has ended: until then that one keeps its room. One that does not come ends a rebalancing that an operator asked for; a service that moves by itself
 (`rebalance: auto`) does not try that node again for as long as failures count.
 
 A node that has just come back proves itself for half a minute before anything moves to it by
@@ -60,6 +60,7 @@ def _continue(decisions: Decisions, run: objects.Rebalancing) -> None:
         service_ids=frozenset(run.service_ids) or None,
         allows_stateful=run.allows_stateful,
         moves_max=min(run.moves_left, 1),
+        moved_since=run.started_at,
     )
     if run.moves_left <= 0 or not _begin(decisions, wish):
         decisions.do(EndRebalancing())
@@ -102,6 +103,26 @@ def _outcome(decisions: Decisions, move: objects.Move) -> bool | None:
     if done_at > decisions.now:
         decisions.wake(service.id, done_at)
         return None
+    return None if _predecessor_stops(decisions, service, task) else True
+
+
+def _predecessor_stops(
+    decisions: Decisions, service: objects.Service, task: objects.Task
+) -> bool:
+    """True while a task of the slot is on its way out; one that hangs is not waited for."""
+    waits_until = max(
+        (
+            other.desired_at + handover.PREDECESSOR_WAIT_SECONDS
+            for other in decisions.tasks(service.id)
+            if other.slot == task.slot
+            and not other.is_wanted
+            and handover.still_runs(decisions, other)
+        ),
+        default=0.0,
+    )
+    if waits_until <= decisions.now:
+        return False
+    decisions.wake(service.id, waits_until)
     return True
 
 

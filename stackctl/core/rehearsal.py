@@ -43,6 +43,9 @@ class Rehearsal:
         self.now = now
         self._on_step = on_step
         self._agenda = Agenda()
+        # A rehearsal that goes on from another one finds that one's tasks: its own are called
+        # otherwise, because a change that makes a task with a known id does nothing.
+        self._prefix = f"rehearsed-{state.index}"
         self._numbers = itertools.count()
 
     def submit(self, command: Command) -> Result:
@@ -76,7 +79,7 @@ class Rehearsal:
         done = run_round(
             self.state,
             now=self.now,
-            new_id=lambda: f"rehearsed-{next(self._numbers)}",
+            new_id=lambda: f"{self._prefix}-{next(self._numbers)}",
             acknowledged=dict.fromkeys(self.state.nodes, self.state.index),
             service_ids=None if agenda.everything else agenda.services,
         )

@@ -35,6 +35,7 @@ class Relations:
         self._draft = draft
         self._strict: dict[str, set[str]] = {}
         self._loose: dict[str, set[str]] = {}
+        self._moved: dict[str, str] = {}  # node by task id, of tasks that are thought elsewhere
         for service in draft.services.values():
             placement = service.spec.task.placement
             if placement.exclude_services:
@@ -53,13 +54,24 @@ class Relations:
             name = self._draft.services[other_id].name
             for task in self._draft.tasks_of(other_id).values():
                 if _occupies(task):
-                    excluded[task.node_id] = name
+                    excluded[self._node_of(task)] = name
         avoided: Counter[str] = Counter()
         for other_id in loose or ():
             for task in self._draft.tasks_of(other_id).values():
                 if task.is_wanted and _occupies(task):
-                    avoided[task.node_id] += 1
+                    avoided[self._node_of(task)] += 1
         return Neighbours(excluded, avoided)
+
+    def is_related(self, service_id: str) -> bool:
+        """Whether any service is kept apart from this one."""
+        return service_id in self._strict or service_id in self._loose
+
+    def move(self, task_id: str, node_id: str) -> None:
+        """From here on the task counts as one of that node."""
+        self._moved[task_id] = node_id
+
+    def _node_of(self, task: objects.Task) -> str:
+        return self._moved.get(task.id, task.node_id)
 
     def _relate(
         self, service: objects.Service, names: tuple[str, ...], into: dict[str, set[str]]

@@ -4,11 +4,18 @@ A task is better off on another node when, without that task itself, the other n
 own in anything but the name (`ranking`). So a task leaves for a node with two tasks fewer, never
 for one with one fewer: every move brings the cluster nearer to even, and moving ends.
 
+What a service gains for itself comes first: how evenly its own tasks are spread, what it prefers
+and avoids. Only when no service gains like that do tasks move because a node has fewer tasks of
+whatever service: such a move earlier would be undone as soon as the others have moved. No task
+moves twice in one run. Each move follows from the state alone and from which tasks have moved, so
+that a run, planned anew after each move, does what its plan said.
+
 Only services at rest take part: replicated, not in an update, each slot with one task of the
 current revision that has run for its monitor time. Tasks with a volume of their node stay, because
 their data would; others with volumes or writable binds move only when that is allowed.
 """
 
+import enum
 from collections.abc import Iterable, Iterator
 
 import msgspec
@@ -17,7 +24,7 @@ from stackctl.core.orchestration import rolling_update
 from stackctl.core.orchestration.slots import Slot, slots_of
 from stackctl.core.scheduling import volumes
 from stackctl.core.scheduling.capacity import NodeRoom
-from stackctl.core.scheduling.ranking import Placement, Rank
+from stackctl.core.scheduling.ranking import FAILURES_TO_AVOID, Placement, Rank
 from stackctl.core.scheduling.schedule import Situation
 from stackctl.model import objects, specs
 from stackctl.model.objects import NodeState
@@ -28,7 +35,14 @@ from stackctl.state.revisions import PAUSED_STATES
 
 PLANNED_MOVES_MAX = 10_000
 
-Better = tuple[tuple[int, ...], Rank]
+Standing = tuple[tuple[int, ...], Rank]
+
+
+class Gain(enum.Enum):
+    """For whose sake a task moves."""
+
+    SERVICE = "service"  # anything that ranks before the number of tasks of all services
+    CLUSTER = "cluster"
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -51,13 +65,14 @@ class Plan(msgspec.Struct, frozen=True):
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
     """What may move: these services (None: all), `moves_max` tasks at most. Nodes that have not
-    been READY since `settled_before` get nothing.
+    been READY since `settled_before` get nothing; tasks that have moved since `moved_since` stay.
     """
 
     service_ids: frozenset[str] | None = None
     allows_stateful: bool = False
     moves_max: int = PLANNED_MOVES_MAX
     settled_before: float | None = None
+    moved_since: float | None = None
 
 
 def plan_moves(draft: Draft, wish: Wish, *, now: float) -> Plan:
@@ -65,13 +80,8 @@ def plan_moves(draft: Draft, wish: Wish, *, now: float) -> Plan:
     planner = _Planner(draft, wish, now=now)
     moves_max = min(wish.moves_max, PLANNED_MOVES_MAX)
     choices: list[Choice] = []
-    is_changing = True
-    while is_changing and len(choices) < moves_max:
-        is_changing = False
-        for service in planner.services:
-            while len(choices) < moves_max and (choice := planner.next_move(service)):
-                choices.append(choice)
-                is_changing = True
+    while len(choices) < moves_max and (choice := planner.next_move()):
+        choices.append(choice)
     return Plan(tuple(choices), planner.staying, planner.ready_at)
 
 
@@ -98,36 +108,76 @@ class _Planner:
         self._now = now
         self._situation = Situation(draft, now=now)
         self._tasks: dict[str, list[objects.Task]] = {}  # by service id, what can move
-        self.services = list(self._find_services())
+        self._moved: set[str] = set()  # ids of tasks
+        self._fewest: int | None = None  # tasks on the emptiest node, once counted
+        self._services = list(self._find_services())
+        # Services, by id, that nothing was found for; kept so that each is not asked at each move.
+        self._content: dict[Gain, set[str]] = {gain: set() for gain in Gain}
 
-    def next_move(self, service: objects.Service) -> Choice | None:
-        """The move that improves the service's placement most, accounted for; None for none."""
-        tasks = self._tasks[service.id]
-        placement = self._situation.placement(service, service.revision)
-        placement.close()
-        targets = [room for room in placement.in_order() if self._may_receive(service, room)]
-        best: tuple[Better, int, objects.Task, NodeRoom] | None = None
-        for task in tasks:
-            source = self._situation.rooms[task.node_id]
-            if not placement.is_ranked(source):
-                continue  # a paused node keeps what it has; others are emptied anyway
-            found = _better(placement, source, targets)
-            if found is not None:
-                gain = (_standing(placement, source, source), task.slot)
-                if best is None or gain > best[:2]:
-                    best = (*gain, task, found)
-        if best is None:
+    def next_move(self) -> Choice | None:
+        """The next move, accounted for; None when there is none."""
+        for gain in Gain:
+            content = self._content[gain]
+            for service in self._services:
+                if service.id in content or service.name in self.staying:
+                    continue
+                if choice := self._next_move_of(service, gain):
+                    return choice
+                content.add(service.id)
+        return None
+
+    def _next_move_of(self, service: objects.Service, gain: Gain) -> Choice | None:
+        """The move that improves the service's placement most, if it is for that gain."""
+        if not self._can_gain(service, gain):
             return None
-        _, _, task, target = best
-        reason = self._reason(service, task, target)
-        if service.name in self.staying:
+        found = self._best_move(service, gain)
+        if found is None:
             return None
         obstacle = self._obstacle(service)
         if obstacle:
             self.staying[service.name] = obstacle
             return None
+        task, target = found
+        reason = self._reason(service, task, target)
         self._account(service, task, target)
         return Choice(task, target.node, reason)
+
+    def _can_gain(self, service: objects.Service, gain: Gain) -> bool:
+        """False if it is clear without looking at every node that nothing can be gained."""
+        if gain == Gain.CLUSTER:
+            most = max(self._situation.rooms[task.node_id].tasks for task in self._tasks[service.id])
+            if self._fewest is None:
+                self._fewest = min(room.tasks for room in self._situation.rooms.values())
+            return most - self._fewest >= 2
+        spec = service.spec.task
+        tally = self._situation.tally(service)
+        failures = tally.failures(service.revision)
+        return bool(
+            max(tally.slots.values(), default=0) >= 2
+            or max(failures.values(), default=0) >= FAILURES_TO_AVOID
+            or spec.placement.spread
+            or spec.placement.prefer
+            or volumes.local_volumes(spec)
+            or self._situation.relations.is_related(service.id)
+        )
+
+    def _best_move(
+        self, service: objects.Service, gain: Gain
+    ) -> tuple[objects.Task, NodeRoom] | None:
+        placement = self._situation.placement(service, service.revision)
+        placement.close()
+        targets = [room for room in placement.in_order() if self._may_receive(service, room)]
+        best: tuple[tuple[Standing, int], objects.Task, NodeRoom] | None = None
+        for task in self._tasks[service.id]:
+            source = self._situation.rooms[task.node_id]
+            if task.id in self._moved or not placement.is_ranked(source):
+                continue  # a paused node keeps what it has; others are emptied anyway
+            target = _better(placement, source, targets, gain)
+            if target is not None:
+                urgency = (_standing(placement, source, source), task.slot)
+                if best is None or urgency > best[0]:
+                    best = (urgency, task, target)
+        return best[1:] if best is not None else None
 
     def _find_services(self) -> Iterator[objects.Service]:
         wanted = self._wish.service_ids
@@ -138,6 +188,7 @@ class _Planner:
                 continue
             slots = slots_of(self._draft.tasks_of(service.id).values()).values()
             movable = [slot.live[0] for slot in slots if self._is_movable(slot)]
+            self._moved.update(task.id for task in movable if self._has_moved(task))
             if movable:
                 self._tasks[service.id] = movable
                 yield service
@@ -152,6 +203,10 @@ class _Planner:
             and node is not None
             and node.state == NodeState.READY
         )
+
+    def _has_moved(self, task: objects.Task) -> bool:
+        since = self._wish.moved_since
+        return since is not None and bool(task.meant_for) and task.created_at >= since
 
     def _obstacle(self, service: objects.Service) -> str:
         """Why no task of the service may move now, or ""."""
@@ -204,6 +259,28 @@ class _Planner:
         moved = msgspec.structs.replace(task, node_id=target.node.id, generic_named=names)
         tasks = self._tasks[service.id]
         tasks[tasks.index(task)] = moved
+        situation.relations.move(task.id, target.node.id)
+        self._moved.add(task.id)
+        self._fewest = None
+        is_limiting = amount != specs.Resources() or bool(task.host_ports)
+        if is_limiting or situation.relations.is_related(service.id):
+            for content in self._content.values():
+                content.clear()  # others may go now where they could not
+            return
+        for content in self._content.values():
+            content.discard(service.id)
+        self._content[Gain.CLUSTER].difference_update(
+            other.id for other in self._services if self._sees_change(other, source, target)
+        )
+
+    def _sees_change(self, service: objects.Service, source: NodeRoom, target: NodeRoom) -> bool:
+        """Whether tasks of the service may move for the cluster's sake now that `source` has fewer
+        tasks and `target` more.
+        """
+        return any(
+            room is target or room.tasks - source.tasks >= 2
+            for room in (self._situation.rooms[task.node_id] for task in self._tasks[service.id])
+        )
 
     def _reason(self, service: objects.Service, task: objects.Task, target: NodeRoom) -> str:
         tally = self._situation.tally(service)
@@ -217,7 +294,9 @@ class _Planner:
         return f"node {name} suits the service better than {source.node.hostname}"
 
 
-def _better(placement: Placement, source: NodeRoom, targets: Iterable[NodeRoom]) -> NodeRoom | None:
+def _better(
+    placement: Placement, source: NodeRoom, targets: Iterable[NodeRoom], gain: Gain
+) -> NodeRoom | None:
     """The best of the targets, if it is better than where the task is."""
     own = _standing(placement, source, source)
     if not placement.is_spread:
@@ -225,12 +304,21 @@ def _better(placement: Placement, source: NodeRoom, targets: Iterable[NodeRoom])
     else:
         others = (room for room in targets if room is not source)
         best = min(others, key=lambda room: _standing(placement, room, source), default=None)
-    if best is None or _standing(placement, best, source) >= own:
+    if best is None:
         return None
-    return best
+    there = _standing(placement, best, source)
+    if gain == Gain.SERVICE:
+        own, there = _without_tasks(own), _without_tasks(there)
+    return best if there < own else None
 
 
-def _standing(placement: Placement, room: NodeRoom, source: NodeRoom) -> Better:
+def _without_tasks(standing: Standing) -> Standing:
+    """The standing but for how many tasks of all services the node has."""
+    counts, (failures, is_away, avoided, unmet, slots, _, order) = standing
+    return (counts, (failures, is_away, avoided, unmet, slots, 0, order))
+
+
+def _standing(placement: Placement, room: NodeRoom, source: NodeRoom) -> Standing:
     """How good a node is for a task on `source`, the task itself left out; without names."""
     counts, leaf = placement.branch_rank(room)
     _, own_leaf = placement.branch_rank(source)

@@ -70,7 +70,7 @@ class Situation:
         self.rooms: Mapping[str, NodeRoom] = capacity.rooms(draft, without=without)
         self.homes = volumes.Homes(draft)
         self._without = without
-        self._relations = apart.Relations(draft)
+        self.relations = apart.Relations(draft)
         self._tallies: dict[str, Tally] = {}
         self._fields: dict[object, Field] = {}
 
@@ -126,7 +126,7 @@ class Situation:
             service.spec.task.placement,
             spec.container.platform,
             home,
-            self._relations.neighbours(service.id),
+            self.relations.neighbours(service.id),
         )
 
     def tally(self, service: objects.Service) -> Tally:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from stackctl.core.scheduling.rebalance import Wish, plan_for
+from stackctl.core.scheduling.rebalance import Choice, Wish, plan_for
 from stackctl.model import objects, specs
 from stackctl.model.task_state import TaskState
 from stackctl.state import commands
@@ -230,3 +230,158 @@ def test_moves_end_and_leave_nothing_to_move(
     bench.wait(60)
     assert plan_for(bench.state, Wish(), now=bench.now).choices == ()
     assert not bench.settle().changes
+
+
+def _after_a_drain() -> Bench:
+    """Three nodes of which one was drained and is back, with everything on the two others."""
+    bench = Bench("n1", "n2", "n3")
+    volume = specs.Mount(kind=specs.MountKind.VOLUME, target="/data", source="nd_db")
+    bench.deploy(
+        *(service_spec(f"aa_s{number}") for number in range(4)),
+        _with_mounts(service_spec("nd_db"), volume),
+        service_spec("nd_lab", replicas=2),
+        service_spec("nd_web", replicas=6),
+        service_spec("nd_non", replicas=3),
+        service_spec("nd_all", mode=specs.Mode.GLOBAL),
+    )
+    bench.obey()
+    bench.change("n1", availability=objects.Availability.DRAIN)
+    for _ in range(40):
+        bench.obey()
+        bench.wait(5)
+    bench.change("n1", availability=objects.Availability.ACTIVE)
+    bench.obey()
+    bench.wait(60)
+    return bench
+
+
+def _planned(bench: Bench) -> list[tuple[str, str]]:
+    """Which slot goes where, in order."""
+    return [_as_move(choice.task, choice.node.id) for choice in _choices(bench)]
+
+
+def _choices(bench: Bench) -> tuple[Choice, ...]:
+    return plan_for(bench.state, Wish(), now=bench.now).choices
+
+
+def _as_move(task: objects.Task, node_id: str) -> tuple[str, str]:
+    return f"{task.service_id}.{task.slot}", node_id
+
+
+def _moved(bench: Bench) -> list[tuple[str, str]]:
+    moved = [task for task in bench.state.tasks.values() if task.meant_for]
+    moved.sort(key=lambda task: task.created_version)
+    return [_as_move(task, task.meant_for) for task in moved]
+
+
+def test_no_task_goes_and_comes_back_when_a_drained_node_returns() -> None:
+    bench = _after_a_drain()
+    planned = _planned(bench)
+    slots = [slot for slot, _ in planned]
+    assert planned
+    assert len(slots) == len(set(slots))
+    _rebalance(bench)
+    _finish(bench)
+    assert _moved(bench) == planned
+    bench.wait(60)
+    assert _planned(bench) == []
+
+
+def test_what_a_service_gains_for_itself_comes_before_the_number_of_all_tasks() -> None:
+    bench = Bench("n1", "n2")
+    bench.deploy(*(service_spec(f"shop_a{number}") for number in range(4)))
+    bench.deploy(
+        *(service_spec(f"shop_a{number}") for number in range(4)),
+        service_spec("shop_web", replicas=4),
+    )
+    bench.obey()
+    bench.add_node("n3")
+    bench.obey()
+    bench.wait(60)
+    reasons = [choice.reason for choice in _choices(bench)]
+    assert "of the service's tasks" in reasons[0]
+    assert [reason for reason in reasons[1:] if "of the service's tasks" not in reason]
+
+
+def test_a_task_that_moved_in_this_run_stays() -> None:
+    bench = _lopsided(service_spec(replicas=6))
+    started_at = bench.now
+    _rebalance(bench)
+    _finish(bench)
+    bench.change("n1", availability=objects.Availability.DRAIN)
+    bench.change("n2", availability=objects.Availability.DRAIN)
+    for _ in range(20):
+        bench.obey()
+        bench.wait(5)
+    bench.change("n1", availability=objects.Availability.ACTIVE)
+    bench.wait(60)
+    moved = {task.id for task in bench.live() if task.meant_for}
+    assert len(moved) == 2
+    free = plan_for(bench.state, Wish(), now=bench.now).choices
+    kept = plan_for(bench.state, Wish(moved_since=started_at), now=bench.now).choices
+    assert len(free) == len(kept) == 3
+    assert not moved & {choice.task.id for choice in kept}
+
+
+def test_the_next_move_waits_until_the_task_that_was_replaced_has_ended() -> None:
+    quick = specs.UpdatePolicy(monitor_seconds=0)
+    bench = _lopsided(service_spec(replicas=6, update=quick))
+    _rebalance(bench)
+    bench.settle()
+    mover = next(task for task in bench.live() if task.meant_for)
+    for state in (TaskState.READY, TaskState.RUNNING):
+        bench.report(mover, state)
+        bench.settle()
+    old = next(task for task in bench.tasks() if task.slot == mover.slot and not task.meant_for)
+    assert not old.is_wanted
+    assert len(_moved(bench)) == 1
+    bench.acknowledge()
+    bench.settle()
+    bench.report(old, TaskState.SHUTDOWN)
+    bench.settle()
+    assert len(_moved(bench)) == 2
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    sizes=st.lists(st.integers(0, 7), min_size=1, max_size=6),
+    zones=st.lists(st.sampled_from("ab"), min_size=2, max_size=4),
+    spreads=st.lists(st.booleans(), min_size=6, max_size=6),
+    avoids=st.booleans(),
+    away=st.integers(0, 3),
+)
+def test_a_run_does_what_its_plan_said_and_moves_no_task_twice(
+    sizes: list[int], zones: list[str], spreads: list[bool], avoids: bool, away: int
+) -> None:
+    bench = Bench()
+    for number, zone in enumerate(zones):
+        bench.add_node(f"n{number}", labels={"zone": zone})
+    placements = [
+        specs.Placement(
+            spread=("node.labels.zone",) if is_spread else (),
+            avoid_services=("shop_s0",) if avoids and number == 1 else (),
+        )
+        for number, is_spread in enumerate(spreads)
+    ]
+    bench.change(f"n{away % len(zones)}", availability=objects.Availability.DRAIN)
+    bench.deploy(
+        service_spec("shop_all", mode=specs.Mode.GLOBAL),
+        *(
+            service_spec(f"shop_s{number}", replicas=size, placement=placements[number])
+            for number, size in enumerate(sizes)
+        ),
+    )
+    bench.obey()
+    bench.change(f"n{away % len(zones)}", availability=objects.Availability.ACTIVE)
+    bench.obey()
+    bench.wait(60)
+    choices = _choices(bench)
+    planned = _planned(bench)
+    assert len({slot for slot, _ in planned}) == len(planned)
+    _rebalance(bench)
+    causes = _finish(bench)
+    assert _run(bench).ended_at
+    assert causes == [f"rebalanced: {choice.reason}" for choice in choices]
+    assert _moved(bench) == planned
+    bench.wait(60)
+    assert _planned(bench) == []
