@@ -207,7 +207,9 @@ def _loss(
 
 def _field_changes(old: specs.ServiceSpec, new: specs.ServiceSpec) -> Iterator[api.FieldChange]:
     for path, before, after in _differences(old, new, ""):
-        yield api.FieldChange(path=path, before=_shown(before, beside=after), after=_shown(after, beside=before))
+        yield api.FieldChange(
+            path=path, before=_shown(before, beside=after), after=_shown(after, beside=before)
+        )
 
 
 def _differences(old: object, new: object, path: str) -> Iterator[tuple[str, object, object]]:
@@ -235,5 +237,7 @@ def _shown(value: object, *, beside: object) -> str:
     """A value in words; an empty list is none, unless the other value is none at all."""
     if value is None or (isinstance(value, (list, tuple, Mapping)) and not value and beside):
         return ""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # 5 seconds by default and 5.0 read from a file look the same
     text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
     return text if len(text) <= VALUE_LENGTH_MAX else text[: VALUE_LENGTH_MAX - 1] + "…"

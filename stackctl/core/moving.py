@@ -2,8 +2,9 @@
 
 A move is a new task in the slot, meant for the better node (`orchestration.tending` lets it take
 over like any other); the next one begins when it has run for its service's monitor time and the
-one that it replaced has ended: until then that one keeps its room. One that does not come ends a rebalancing that an operator asked for; a service that moves by itself
-(`rebalance: auto`) does not try that node again for as long as failures count.
+one that it replaced has ended: until then that one keeps its room. One that does not come ends a
+rebalancing that an operator asked for; a service that moves by itself (`rebalance: auto`) does not
+try that node again for as long as failures count.
 
 A node that has just come back proves itself for half a minute before anything moves to it by
 itself; an operator who asks for it need not wait.
@@ -106,9 +107,7 @@ def _outcome(decisions: Decisions, move: objects.Move) -> bool | None:
     return None if _predecessor_stops(decisions, service, task) else True
 
 
-def _predecessor_stops(
-    decisions: Decisions, service: objects.Service, task: objects.Task
-) -> bool:
+def _predecessor_stops(decisions: Decisions, service: objects.Service, task: objects.Task) -> bool:
     """True while a task of the slot is on its way out; one that hangs is not waited for."""
     waits_until = max(
         (

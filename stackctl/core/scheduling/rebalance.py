@@ -7,8 +7,9 @@ for one with one fewer: every move brings the cluster nearer to even, and moving
 What a service gains for itself comes first: how evenly its own tasks are spread, what it prefers
 and avoids. Only when no service gains like that do tasks move because a node has fewer tasks of
 whatever service: such a move earlier would be undone as soon as the others have moved. No task
-moves twice in one run. Each move follows from the state alone and from which tasks have moved, so
-that a run, planned anew after each move, does what its plan said.
+moves twice in one run: one that would rather be elsewhere again, because others left room or were
+to be avoided there, waits for the next run. Each move follows from the state alone and from which
+tasks have moved, so that a run, planned anew after each move, does what its plan said.
 
 Only services at rest take part: replicated, not in an update, each slot with one task of the
 current revision that has run for its monitor time. Tasks with a volume of their node stay, because
@@ -145,7 +146,9 @@ class _Planner:
     def _can_gain(self, service: objects.Service, gain: Gain) -> bool:
         """False if it is clear without looking at every node that nothing can be gained."""
         if gain == Gain.CLUSTER:
-            most = max(self._situation.rooms[task.node_id].tasks for task in self._tasks[service.id])
+            most = max(
+                self._situation.rooms[task.node_id].tasks for task in self._tasks[service.id]
+            )
             if self._fewest is None:
                 self._fewest = min(room.tasks for room in self._situation.rooms.values())
             return most - self._fewest >= 2

@@ -7,6 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from stackctl.core.deploy_plan import plan_deploy
+from stackctl.core.rehearsal import Rehearsal
 from stackctl.model import specs
 from stackctl.model.objects import NodeState
 from stackctl.model.task_state import TaskState
@@ -170,3 +171,94 @@ def test_tasks_that_run_to_completion_are_counted() -> None:
     job = service_spec("shop_load", mode=specs.Mode.REPLICATED_JOB, replicas=2)
     planned = of(plan(made, job), "shop_load")
     assert (planned.tasks_completed, planned.running_after) == (2, 0)
+
+
+def job_spec(*, seconds: int, replicas: int) -> specs.ServiceSpec:
+    made = service_spec("shop_load", mode=specs.Mode.REPLICATED_JOB, replicas=replicas)
+    container = replace(made.task.container, command=("sh", "-c", f"sleep {seconds}; exit 0"))
+    return replace(made, task=replace(made.task, container=container))
+
+
+def after_runs(count: int) -> World:
+    """A job with four tasks that was run that often."""
+    made = world("n1", "n2")
+    for number in range(count):
+        deploy(made, job_spec(seconds=number, replicas=4))
+        assert not running(made.state, "shop_load")
+    return made
+
+
+@pytest.mark.parametrize("runs", range(1, 8))
+def test_a_run_whose_history_is_limited_counts_what_completes_in_it(runs: int) -> None:
+    planned = of(plan(after_runs(runs), job_spec(seconds=9, replicas=4)), "shop_load")
+    assert (planned.action, planned.tasks_completed) == ("update", 4)
+
+
+def test_a_smaller_job_that_runs_again_counts_its_own_tasks_only() -> None:
+    planned = of(plan(after_runs(1), job_spec(seconds=9, replicas=2)), "shop_load")
+    assert planned.tasks_completed == 2
+
+
+def test_a_smaller_job_that_does_not_run_again_completes_nothing() -> None:
+    planned = of(plan(after_runs(1), job_spec(seconds=0, replicas=2)), "shop_load")
+    assert planned.tasks_completed == 0
+
+
+def test_a_service_that_restarts_elsewhere_is_interrupted_and_not_gone() -> None:
+    made = world("n1", "n2")
+    view = plan(made, service_spec())
+    assert [(loss.gone, loss.interrupted) for loss in view.losses] == [((), ("shop_web",))]
+
+
+def test_rehearsals_that_go_on_from_one_another_give_tasks_different_ids() -> None:
+    made = world("n1", "n2")
+    command = commands.PutStack(spec=stack_spec(service_spec()), seed=b"s", now=1.0)
+    first = Rehearsal(made.state, now=1.0)
+    first.submit(command)
+    assert first.run()
+    task = next(iter(first.state.tasks.values()))
+    second = Rehearsal(first.state, now=first.now)
+    lost = commands.LoseNode(
+        node_id=task.node_id, term=first.state.term, message="silent", now=first.now
+    )
+    second.submit(lost)
+    assert second.run()
+    ids = set(second.state.tasks)
+    assert task.id in ids
+    assert len(ids) == 2
+
+
+def test_a_field_that_is_as_by_default_before_and_after_is_not_shown() -> None:
+    made = world("n1")
+    # A number that equals the default and is another object, as when it was read from a file.
+    window = specs.RestartPolicy(window_seconds=float("0.0"), attempts_max=3)
+    deploy(made, service_spec(restart=specs.RestartPolicy(attempts_max=2)))
+    planned = of(plan(made, service_spec(restart=window)))
+    assert planned.fields == (
+        api.FieldChange(path="task.restart.attempts_max", before="2", after="3"),
+    )
+
+
+def test_a_default_is_shown_with_its_value() -> None:
+    made = world("n1")
+    default = specs.UpdatePolicy()
+    other = replace(default, monitor_seconds=default.monitor_seconds + 1)
+    deploy(made, service_spec())
+    planned = of(plan(made, service_spec(replicas=2, update=other)))
+    assert planned.fields == (
+        api.FieldChange(path="replicas", before="1", after="2"),
+        api.FieldChange(
+            path="update.monitor_seconds",
+            before=str(default.monitor_seconds),
+            after=str(other.monitor_seconds),
+        ),
+    )
+
+
+def test_what_a_list_lost_and_gained_is_shown() -> None:
+    made = world("n1")
+    ports = tuple(specs.PortSpec(target=80, published=number) for number in (80, 81))
+    deploy(made, service_spec(ports=ports[:1]))
+    more = of(plan(made, service_spec(ports=ports)))
+    assert [(field.path, field.before) for field in more.fields] == [("ports", "")]
+    assert "81" in more.fields[0].after

@@ -383,5 +383,6 @@ def test_a_run_does_what_its_plan_said_and_moves_no_task_twice(
     assert _run(bench).ended_at
     assert causes == [f"rebalanced: {choice.reason}" for choice in choices]
     assert _moved(bench) == planned
-    bench.wait(60)
-    assert _planned(bench) == []
+    if not avoids:  # else one may want to leave for the sake of another that moved after it
+        bench.wait(60)
+        assert _planned(bench) == []
