@@ -129,6 +129,7 @@ class ServicePlan(TypedDict):
     running_lowest: int
     running_after: int
     tasks_kept: int
+    tasks_told: int
     tasks_started: int
     tasks_stopped: int
     tasks_completed: int
@@ -300,6 +301,7 @@ DEFAULTS: Mapping[type, Answer] = {
         "running_lowest": 0,
         "running_after": 0,
         "tasks_kept": 0,
+        "tasks_told": 0,
         "tasks_started": 0,
         "tasks_stopped": 0,
         "tasks_completed": 0,

@@ -104,6 +104,11 @@ def _service_plan(
     running_before = _running(before, service_id)
     running_after = _running(after, service_id)
     kept = {task.id for task in running_before} & {task.id for task in running_after}
+    told = [  # only a task that is carried over to another revision ever changes its own
+        task.id
+        for task in running_after
+        if task.id in kept and task.revision != before.tasks[task.id].revision
+    ]
     return api.ServicePlan(
         name=change.name,
         action=change.action,
@@ -113,6 +118,7 @@ def _service_plan(
         running_lowest=trace.lowest.get(change.name, 0),
         running_after=len(running_after),
         tasks_kept=len(kept),
+        tasks_told=len(told),
         tasks_started=len(running_after) - len(kept),
         tasks_stopped=len(running_before) - len(kept),
         tasks_completed=trace.completions(service_id),

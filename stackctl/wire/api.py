@@ -153,6 +153,7 @@ class ServicePlan(Model, frozen=True, kw_only=True):
     running_lowest: int = 0
     running_after: int = 0
     tasks_kept: int = 0
+    tasks_told: int = 0  # of those kept, the ones whose process is told of a content by a signal
     tasks_started: int = 0
     tasks_stopped: int = 0
     tasks_completed: int = 0  # that run and end with success on the way

@@ -61,7 +61,8 @@ def _task_line(service: ServicePlan) -> str:
             (replaced, "replaced"),
             (started - replaced, "started"),
             (stopped - replaced, "stopped"),
-            (service["tasks_kept"], "kept"),
+            (service["tasks_told"], "told by a signal"),
+            (service["tasks_kept"] - service["tasks_told"], "kept"),
             (service["tasks_completed"], "run to completion"),
         )
         if count

@@ -49,6 +49,16 @@ def test_the_tasks_that_change_are_counted_and_placed() -> None:
     ]
 
 
+def test_tasks_that_are_told_by_a_signal_are_not_said_to_be_only_kept() -> None:
+    service = updated(tasks_started=0, tasks_stopped=0, tasks_kept=3, tasks_told=2)
+    assert "    tasks: 2 told by a signal, 1 kept; then 1 on n1, 1 on n2" in rendered(plan(service))
+
+
+def test_a_plan_of_a_manager_that_does_not_count_who_is_told_is_shown() -> None:
+    service = updated(tasks_started=0, tasks_stopped=0, tasks_kept=2)
+    assert "    tasks: 2 kept; then 1 on n1, 1 on n2" in rendered(plan(service))
+
+
 @pytest.mark.parametrize(
     ("lowest", "said"),
     [

@@ -262,3 +262,56 @@ def test_what_a_list_lost_and_gained_is_shown() -> None:
     more = of(plan(made, service_spec(ports=ports)))
     assert [(field.path, field.before) for field in more.fields] == [("ports", "")]
     assert "81" in more.fields[0].after
+
+
+def with_config(content: bytes, *services: specs.ServiceSpec) -> specs.StackSpec:
+    config = specs.ConfigSpec(name="shop_motd", content=content)
+    return replace(stack_spec(*services), configs=(config,))
+
+
+def reading(name: str, *, on_change: str = "", image: str = "app:1") -> specs.ServiceSpec:
+    """A service with two tasks that have the config."""
+    reference = specs.ConfigReference(name="shop_motd", target="/motd", on_change=on_change)
+    made = service_spec(name, image=image, replicas=2, update=START_FIRST)
+    container = replace(made.task.container, configs=(reference,))
+    return replace(made, task=replace(made.task, container=container))
+
+
+def test_tasks_whose_process_is_told_of_a_content_are_counted_and_not_replaced() -> None:
+    made = world("n1", "n2")
+    services = (reading("shop_told", on_change="SIGHUP"), reading("shop_anew"))
+    assert made.put_stack(with_config(b"one", *services)).error is None
+    made.advance(REST_SECONDS)
+    before = {name: running(made.state, name) for name in ("shop_told", "shop_anew")}
+    command = commands.PutStack(
+        spec=with_config(b"two", *services), seed=b"s", now=made.managers.now()
+    )
+    view = plan_deploy(made.state, command)
+    told, anew = of(view, "shop_told"), of(view, "shop_anew")
+    assert (told.action, told.tasks_told, told.tasks_kept, told.tasks_started) == (
+        "update",
+        2,
+        2,
+        0,
+    )
+    assert (anew.action, anew.tasks_told, anew.tasks_kept, anew.tasks_started) == (
+        "update",
+        0,
+        0,
+        2,
+    )
+    assert made.put_stack(with_config(b"two", *services)).error is None
+    made.advance(REST_SECONDS)
+    assert running(made.state, "shop_told") == before["shop_told"]
+    assert not set(running(made.state, "shop_anew")) & set(before["shop_anew"])
+
+
+def test_a_content_that_changes_with_the_image_tells_nobody() -> None:
+    made = world("n1", "n2")
+    told = reading("shop_told", on_change="SIGHUP")
+    assert made.put_stack(with_config(b"one", told)).error is None
+    made.advance(REST_SECONDS)
+    newer = reading("shop_told", on_change="SIGHUP", image="app:2")
+    command = commands.PutStack(spec=with_config(b"two", newer), seed=b"s", now=made.managers.now())
+    planned = of(plan_deploy(made.state, command), "shop_told")
+    assert (planned.tasks_told, planned.tasks_started) == (0, 2)
