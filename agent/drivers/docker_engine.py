@@ -338,12 +338,14 @@ class DockerEvents:
             for body in self._stream:
                 actor = body.get("Actor") or {}
                 labels = actor.get("Attributes") or {}
-                if str(labels.get("signal", "")) in _SIGNALS_THAT_END_NOTHING:
+                number = str(labels.get("signal", ""))
+                if number in _SIGNALS_THAT_END_NOTHING:
                     continue
                 yield ContainerEvent(
                     container_id=str(actor.get("ID", "")),
                     task_id=str(labels.get(LABEL_TASK_ID, "")),
                     kind=str(body.get("Action", "")).partition(":")[0],
+                    signal=int(number) if number.isdecimal() else 0,
                 )
 
     def close(self) -> None:

@@ -3,6 +3,7 @@
 Fields are read with defaults, because engines from 20.10 on differ in what they leave out.
 """
 
+import signal
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -165,3 +166,16 @@ def _parse_stamp(stamp: str) -> float | None:
 def _health(body: Json) -> Health:
     status = body.get("Status", "")
     return Health(status) if status in set(Health) else Health.STARTING
+
+
+def signal_number(name: str) -> int:
+    """The number of a signal as files write it (`SIGHUP`, `hup`, `RTMIN+2`, `1`), as engines say it
+    in events; 0 for an unknown one.
+    """
+    word = name.upper().removeprefix("SIG")
+    if word.isdecimal():
+        return int(word)
+    base, _, steps = word.replace("-", "+-").partition("+")
+    if base in ("RTMIN", "RTMAX"):
+        return int(getattr(signal, f"SIG{base}")) + int(steps or 0)
+    return int(getattr(signal, f"SIG{base}", 0))

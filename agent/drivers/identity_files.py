@@ -41,6 +41,6 @@ def await_identity(folder: Path, *, timeout_seconds: float) -> NodeIdentity:
         if time.monotonic() > deadline:
             raise ClusterUnavailable(
                 f"this node belongs to no cluster: no identity in {folder}",
-                hint="stackctl join --token TOKEN IP:2477, or stackctl init",
+                hint="stackctl join-token worker, on a manager, prints what to run here",
             )
         time.sleep(POLL_SECONDS)

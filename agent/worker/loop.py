@@ -312,7 +312,8 @@ class Worker:
         with self._changed:
             action = self._busy.get(event.task_id)
             if event.kind == "kill":
-                self._stopped_elsewhere.add(event.container_id)
+                if not execution.is_told(event, self._assignment):
+                    self._stopped_elsewhere.add(event.container_id)
                 return  # it may be a signal of ours; its end is an event of its own
         own = _OWN_EVENTS.get(event.kind)
         if own is None or not isinstance(action, own):

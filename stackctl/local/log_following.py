@@ -9,7 +9,7 @@ import heapq
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from stackctl.errors import StackctlError
@@ -25,8 +25,9 @@ HELD_BACK_SECONDS = 0.05
 _LAST_LINE_SECONDS = 2.0
 _RESTART_SECONDS = 1.0
 _NEVER = "0001-"
-# The first lines are older than the time that the engine says a container started at.
-_BEFORE_START_SECONDS = 1
+# The first lines are older than the time that the engine says a container started at, on a busy
+# machine by seconds.
+_BEFORE_START_SECONDS = 3
 
 
 class ContainerEnded(NamedTuple):
@@ -201,21 +202,14 @@ class Following:
         self._queue.put((max(moment, self._last_seen.get(container_id, "")), ended))
 
     def _since_last_run(self, container_id: str) -> LogRange:
-        """What has not been shown, or was written by earlier runs.
-
-        The time of the start itself is no measure: the first lines are older than it.
-        """
+        """What has not been shown, or was written by earlier runs."""
         since = self._last_seen.get(container_id, "")
-        if not since:
-            try:
-                state = inspect(self._engine, container_id)["State"]
-            except StackctlError:
-                return LogRange()
-            started, since = str(state["StartedAt"]), str(state["FinishedAt"])
-            if since > started:
-                # The run has ended already: when the one before did is not known any more.
-                return LogRange(since=_earlier(started, _BEFORE_START_SECONDS))
-        return LogRange() if since.startswith(_NEVER) else LogRange(since=engine_time(since))
+        if since:
+            return LogRange(since=engine_time(since))
+        try:
+            return range_of_run(inspect(self._engine, container_id)["State"])
+        except StackctlError:
+            return LogRange()
 
     def _restarts(self, container_id: str) -> bool:
         try:
@@ -223,6 +217,20 @@ class Following:
         except StackctlError:
             return False
         return bool(state.get("Restarting") or state.get("Running"))
+
+
+def range_of_run(state: Mapping[str, Any]) -> LogRange:
+    """The lines of a container's present or last run, by what the engine says of it.
+
+    The time of the start is no measure: the first lines are older, and a short run may even have
+    ended before the engine noted that it had started. Of a run that has ended already it is not
+    known when the one before ended; a line of that one is a smaller loss than one of this.
+    """
+    started, finished = str(state["StartedAt"]), str(state["FinishedAt"])
+    if state.get("Running"):
+        since = finished  # of the run before
+        return LogRange() if since.startswith(_NEVER) else LogRange(since=engine_time(since))
+    return LogRange(since=_earlier(min(started, finished), _BEFORE_START_SECONDS))
 
 
 def still_running(engine: Engine, stack_name: str, services: Sequence[str]) -> list[Container]:

@@ -107,7 +107,7 @@ class IdentityDirectory:
         except FileNotFoundError as error:
             raise IdentityUnusable(
                 f"{path} is missing: this node has no complete identity",
-                hint="'stackctl init' creates a cluster, 'stackctl join' enters one",
+                hint="'stackctl join-token manager', on another manager, prints what to run here",
             ) from error
         except OSError as error:
             raise IdentityUnusable(f"{path} cannot be read: {error.strerror}") from error

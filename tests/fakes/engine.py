@@ -24,12 +24,14 @@ from agent.drivers.engine import (
     LogQuery,
     NoSuchContainer,
 )
+from agent.drivers.engine_values import signal_number
 from stackctl.errors import PermanentFailure, TemporaryFailure
 from stackctl.model import specs
 from tests.fakes.container import FakeContainer
 from tests.fakes.programs import program_of
 
-TELLING_SIGNALS = ("SIGHUP", "SIGUSR1")  # every program of the fake goes on after these
+QUIET_SIGNALS = ("SIGHUP", "SIGUSR1")  # every program of the fake goes on after these
+TELLING_SIGNALS = (*QUIET_SIGNALS, "SIGRTMIN+1")
 SIGKILL_CODE = 137
 NANO = 1_000_000_000
 
@@ -55,11 +57,13 @@ class FakeEvents:
                 events.append(event)
         return events
 
-    def offer(self, container: FakeContainer, kind: str) -> None:
+    def offer(self, container: FakeContainer, kind: str, signal: int) -> None:
         labels = container.body.get("Labels") or {}
         if all(labels.get(name) == value for name, value in self._labels.items()):
             task_id = labels.get(observed.LABEL_TASK_ID, "")
-            self._queue.put(ContainerEvent(container_id=container.id, task_id=task_id, kind=kind))
+            self._queue.put(
+                ContainerEvent(container_id=container.id, task_id=task_id, kind=kind, signal=signal)
+            )
 
     def close(self) -> None:
         self._engine.streams.discard(self)
@@ -240,7 +244,8 @@ class FakeEngine:
             self._enter("kill", container.name, signal)
             if not container.pid:
                 raise PermanentFailure(f"Container {container.id} is not running")
-            self._emit(container, "kill")
+            if signal not in QUIET_SIGNALS:
+                self._emit(container, "kill", signal=signal_number(signal))
             if signal == "SIGKILL":
                 self._end(container, SIGKILL_CODE)
             elif signal in TELLING_SIGNALS:
@@ -363,9 +368,9 @@ class FakeEngine:
         container.exit_code = exit_code
         self._emit(container, "die")
 
-    def _emit(self, container: FakeContainer, kind: str) -> None:
+    def _emit(self, container: FakeContainer, kind: str, *, signal: int = 0) -> None:
         for stream in self.streams:
-            stream.offer(container, kind)
+            stream.offer(container, kind, signal)
         self.changed.notify_all()
 
     def _check_start(self, container: FakeContainer) -> None:

@@ -181,7 +181,7 @@ def _long_use(item: Value, kind: type[U], folder: str) -> U | None:
     uid = fields.read("uid", _numeric_id, "0")
     gid = fields.read("gid", _numeric_id, "0")
     mode = fields.read("mode", file_mode, 0o444)
-    on_change = fields.read(ON_CHANGE, read_signal, "")
+    on_change = fields.read(ON_CHANGE, _telling_signal, "")
     fields.finish()
     if source is None:
         item.problem("no source is given", f"add source: and the {_word(kind)}'s key")
@@ -192,6 +192,15 @@ def _long_use(item: Value, kind: type[U], folder: str) -> U | None:
     path = path if path.startswith("/") else folder + path
     place = container_path(item if target is None else target, path)
     return kind(key, source.place, place, uid=uid, gid=gid, mode=mode, on_change=on_change)
+
+
+def _telling_signal(value: Value) -> str:
+    written = read_signal(value)
+    if written.upper().removeprefix("SIG") in ("KILL", "STOP", "9", "19"):
+        value.problem(
+            f"no process can take note of {shown(written)}", "name one that it handles: SIGHUP"
+        )
+    return written
 
 
 def _word(kind: type[FileUse]) -> str:

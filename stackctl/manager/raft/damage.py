@@ -22,8 +22,8 @@ def recovery_steps(directory: Path) -> str:
     """What to do, depending on whether other managers still have the state."""
     return (
         f"if other managers work: remove this node there ('stackctl node rm'), then let it join "
-        f"again as a new one ('stackctl join'); it fetches everything from the leader. If this is "
-        f"the only manager: restore {directory} from a backup; where only {directory}/snapshot is "
-        f"damaged, 'mv {directory}/snapshot.previous {directory}/snapshot' loses nothing, because "
-        f"the journal reaches back to it"
+        f"again as a new one ('stackctl join-token manager' prints how); it fetches everything "
+        f"from the leader. If this is the only manager: restore {directory} from a backup; where "
+        f"only {directory}/snapshot is damaged, 'mv {directory}/snapshot.previous "
+        f"{directory}/snapshot' loses nothing, because the journal reaches back to it"
     )

@@ -131,3 +131,11 @@ def test_terminal_output_is_cut_into_lines() -> None:
 def test_an_image_tells_when_it_was_named(stamp: str, seconds: float) -> None:
     assert engine_values.tagged_at({"Metadata": {"LastTagTime": stamp}}) == seconds
     assert engine_values.tagged_at({}) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [("SIGHUP", 1), ("hup", 1), ("15", 15), ("RTMIN", 34), ("SIGRTMIN+3", 37), ("RTMAX-2", 62)],
+)
+def test_a_signal_has_the_number_that_engines_say(name: str, number: int) -> None:
+    assert engine_values.signal_number(name) == number

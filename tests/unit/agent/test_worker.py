@@ -25,7 +25,7 @@ from agent.worker.execution import NodeIdentity
 from agent.worker.loop import Worker
 from agent.worker.pool import Pool
 from stackctl.model import specs
-from stackctl.model.assignment import ConfigAssignment
+from stackctl.model.assignment import AssignmentSet, ConfigAssignment
 from stackctl.model.task_state import TaskState
 from stackctl.wire.agent_protocol import TaskReport
 from tests.assignments import NODE_ID, assignment, container_name, network, task
@@ -354,3 +354,22 @@ def test_containers_of_the_node_before_it_joined_again_are_ended(bench: Bench) -
     assert "web.1.t0" in bench.engine.running()
     worker.hold(replace(assignment(2, task("t1")), former_node_ids=("former",)))
     until(lambda: bench.engine.running() == [container_name("t1")])
+
+
+def test_an_end_after_a_telling_signal_is_the_tasks_own(bench: Bench) -> None:
+    """The signal had been taken for a stop by hand, and a task that had completed was restarted."""
+    reference = specs.ConfigReference(name="motd", target="/motd", on_change="SIGRTMIN+1")
+
+    def wanted(config_id: str) -> AssignmentSet:
+        user = task("t1", container={"configs": (reference,)}, config_ids={"motd": config_id})
+        config = ConfigAssignment(id=config_id, name="motd", content=config_id.encode())
+        return assignment(int(config_id[1:]), user, configs=(config,))
+
+    worker = bench.start()
+    worker.hold(wanted("c1"))
+    bench.reaches("t1", TaskState.RUNNING)
+    worker.hold(wanted("c2"))
+    container = bench.engine.named(container_name("t1"))
+    until(lambda: container.told == ["SIGRTMIN+1"])
+    bench.engine.end(container.name, 0)
+    assert bench.reaches("t1", TaskState.COMPLETE).status.message == "finished"

@@ -57,6 +57,10 @@ def test_jobs(mode: Mode) -> None:
         ("x-rebalance: auto", "x-rebalance: belongs under deploy.placement; move it there"),
         ("x-replace-lost: false", "x-replace-lost: belongs under deploy.restart_policy"),
         ("x-on-change: HUP", "x-on-change: belongs to one of the service's configs or secrets"),
+        (
+            "configs: [{source: app, x-on-change: SIGKILL}]",
+            "configs[0].x-on-change: no process can take note of SIGKILL; name one",
+        ),
         ("deploy: {x-prefer: []}", "deploy.x-prefer: belongs under deploy.placement"),
         (
             "deploy: {placement: {x-rebalance: always}}",

@@ -189,7 +189,7 @@ def test_an_authority_with_anothers_key_is_refused(tmp_path: Path, authority: Au
 def test_a_missing_identity_names_the_file_and_the_command(tmp_path: Path) -> None:
     with pytest.raises(IdentityUnusable, match=r"ca\.pem is missing") as refusal:
         identity.client_ssl_context(IdentityDirectory(tmp_path).tls_files())
-    assert "stackctl init" in str(refusal.value.hint)
+    assert "stackctl join-token manager" in str(refusal.value.hint)
 
 
 @pytest.mark.parametrize("name", ["ca.pem", "node.pem", "node.key"])
