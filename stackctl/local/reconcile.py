@@ -333,6 +333,9 @@ class _Planner:
     ) -> None:
         starting = [(it.name, "") for it in stopped] + made
         if not starting:
+            for dependency in dependencies_of(service):
+                if dependency.key in self._started:  # it runs again, and how that ends is asked
+                    self._condition(dependency)
             return
         own_needs = {step.key for step in self._steps}
         conditions = self._conditions(service)

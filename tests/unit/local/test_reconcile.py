@@ -136,6 +136,20 @@ services:
     assert plan(found, healthy).steps == ()
 
 
+def test_a_step_that_runs_again_is_awaited_for_dependents_that_run_already(tmp_path: Path) -> None:
+    """A changed migration failed, and `up` of a running stack ended with 0."""
+    text = (
+        "services:\n"
+        "  web: {image: busybox, depends_on: {db: {condition: service_completed_successfully}}}\n"
+        "  db: {image: busybox}\n"
+    )
+    known = document(tmp_path, text)
+    observed = up_and_running(known, states={"shop-db-1": "Exited (0) 3 seconds ago"})
+    assert plan_text(plan(known, observed)) == (
+        "start shop-db-1\nawait db service_completed_successfully < start shop-db-1"
+    )
+
+
 def test_no_recreate_keeps_and_force_recreate_replaces(tmp_path: Path, two: Document) -> None:
     observed = up_and_running(two)
     changed = document(tmp_path, TWO.replace("[db]", "[db]\n    environment: {A: b}"))
