@@ -108,7 +108,7 @@ def step(situation: Situation) -> Step:
     if container.is_up:
         return _watch(situation, container)
     if container.has_ended:
-        return Step(record=_ended(record, container, situation.now))
+        return Step(record=_ended(situation, record, container))
     return Step(record=record)
 
 
@@ -292,7 +292,7 @@ def _shut_down(situation: Situation) -> Step:
                     exit_code=container.exit_code,
                 )
             )
-        return Step(record=_ended(record, container, now))
+        return Step(record=_ended(situation, record, container))
     if not container.is_up:
         return Step(record=record)
     if not task.may_stop:
@@ -346,15 +346,16 @@ def _signal(record: TaskRecord, container: Container, signal: str, cause: str) -
     )
 
 
-def _ended(record: TaskRecord, container: Container, now: float) -> TaskRecord:
+def _ended(situation: Situation, record: TaskRecord, container: Container) -> TaskRecord:
     """The record of a task whose container ended without being asked to."""
-    code = container.exit_code
+    code, now = container.exit_code, situation.now
     if record.unhealthy:
         return _with_state(record, TaskState.FAILED, now, error=UNHEALTHY, exit_code=code)
-    if code == 0 and container.stopped_elsewhere:
-        # An engine that is shut down stops its containers, and most of them end with 0 then. A
-        # task that is restarted on failure only would never come back.
-        return _with_state(record, TaskState.FAILED, now, error=STOPPED_ELSEWHERE, exit_code=code)
+    if container.stopped_elsewhere and not container.oom_killed:
+        record = _with_state(record, TaskState.FAILED, now, error=STOPPED_ELSEWHERE, exit_code=code)
+        counts_as_lost = situation.task.spec.restart.replaces_lost
+        status = msgspec.structs.replace(record.status, counts_as_lost=counts_as_lost)
+        return msgspec.structs.replace(record, status=status)
     if code == 0:
         return _with_state(record, TaskState.COMPLETE, now, message="finished", exit_code=code)
     error = f"task: non-zero exit ({code})"

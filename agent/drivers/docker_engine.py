@@ -49,8 +49,6 @@ PING_TIMEOUT_SECONDS = 5
 PROBE_OUTPUT_BYTES = 16 * 1024
 PULL_SILENCE_SECONDS = 600  # between two lines of progress
 
-# HUP, USR1, USR2, WINCH: people send them to have logs or settings opened anew.
-_SIGNALS_THAT_END_NOTHING = ("1", "10", "12", "28")
 EVENT_KINDS = ("start", "kill", "die", "destroy", "health_status", "pause", "unpause", "rename")
 _URL_OF_THE_SOCKET = "http+docker://localhost"
 
@@ -339,8 +337,6 @@ class DockerEvents:
                 actor = body.get("Actor") or {}
                 labels = actor.get("Attributes") or {}
                 number = str(labels.get("signal", ""))
-                if number in _SIGNALS_THAT_END_NOTHING:
-                    continue
                 yield ContainerEvent(
                     container_id=str(actor.get("ID", "")),
                     task_id=str(labels.get(LABEL_TASK_ID, "")),

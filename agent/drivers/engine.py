@@ -40,7 +40,7 @@ class ContainerEvent(Model, frozen=True, kw_only=True):
 
     container_id: str
     task_id: str
-    kind: str  # start, kill (a signal that may end it), die, destroy, health_status, …
+    kind: str  # start, kill (any signal that the engine sent), die, destroy, health_status, …
     signal: int = 0  # of a kill, 0 when it is not known
 
 

@@ -29,8 +29,7 @@ from agent.core.actions import (
 )
 from agent.core.observed import Container, ContainerState
 from agent.core.task_machine import KILL_SIGNAL
-from agent.drivers.engine import ContainerEvent, Engine, ImageMissing
-from agent.drivers.engine_values import signal_number
+from agent.drivers.engine import Engine, ImageMissing
 from agent.drivers.task_files import TaskFiles
 from stackctl.errors import DriverFailure, PermanentFailure, TemporaryFailure
 from stackctl.model import ids
@@ -244,16 +243,6 @@ def _networks_of(
 ) -> tuple[container_config.TaskNetwork, ...]:
     assigned = {network.name: network for network in assignment.networks}
     return container_config.networks_of(task, assigned, engine_networks)
-
-
-def is_told(event: ContainerEvent, assignment: AssignmentSet) -> bool:
-    """True for a signal that tells its task's process of contents: it ends nothing."""
-    task = next((task for task in assignment.tasks if task.id == event.task_id), None)
-    if task is None or not event.signal:
-        return False
-    container = task.spec.container
-    signals = {item.on_change for item in (*container.configs, *container.secrets)}
-    return event.signal in {signal_number(name) for name in signals if name}
 
 
 def title_of(task_id: str, assignment: AssignmentSet) -> str:

@@ -10,8 +10,6 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 
-import msgspec
-
 from agent.clock import Clock
 from agent.core import actions, image_wishes, reconcile, task_machine
 from agent.core.observed import (
@@ -26,6 +24,7 @@ from agent.drivers.engine import ContainerEvent, Engine
 from agent.drivers.task_files import TaskFiles
 from agent.drivers.task_rules import ContainerSandbox
 from agent.worker import execution
+from agent.worker.ends import Ends
 from agent.worker.execution import Execution, NodeIdentity, Seen
 from agent.worker.network_part import NetworkControl, NetworkPart
 from agent.worker.observer import Observer
@@ -106,7 +105,7 @@ class Worker:
         self._changed = threading.Condition()
         self._is_changed = False
         self._ending = False
-        self._stopped_elsewhere: set[str] = set()  # ids of containers
+        self._ends = Ends()
         self._has_looked = False  # nothing is decided before the first full look
         self._assignment = AssignmentSet(node_id=identity.node_id, term=0, index=0)
         self._is_confirmed = False
@@ -272,6 +271,9 @@ class Worker:
     def _act(self, action: actions.Action) -> None:
         with self._changed:
             assignment, networks = self._assignment, self._engine_networks
+            if isinstance(action, actions.TellContents):
+                now = self._clock.elapsed()
+                self._ends.tell(action.container_id, action.signals, now=now)
         outcome, seen = self._execution.perform(action, assignment, networks)
         with self._changed:
             record = self._records.get(action.task_id)
@@ -311,10 +313,10 @@ class Worker:
     def _heard(self, event: ContainerEvent) -> None:
         with self._changed:
             action = self._busy.get(event.task_id)
-            if event.kind == "kill":
-                if not execution.is_told(event, self._assignment):
-                    self._stopped_elsewhere.add(event.container_id)
-                return  # it may be a signal of ours; its end is an event of its own
+            seen = self._containers.get(event.task_id)
+            self._ends.hear(event, seen, now=self._clock.elapsed())
+        if event.kind == "kill":
+            return  # its end is an event of its own
         own = _OWN_EVENTS.get(event.kind)
         if own is None or not isinstance(action, own):
             self._look(event.task_id, event.container_id)
@@ -337,7 +339,7 @@ class Worker:
         if after_absence:
             ended = {item.id for item in found.values() if item.state in _ENDED}
             with self._changed:
-                self._stopped_elsewhere |= ended & set(due.values())
+                self._ends.miss(ended & set(due.values()))
         if not is_first:
             for task_id, container_id in due.items():
                 self._look(task_id, container_id)
@@ -397,9 +399,10 @@ class Worker:
             before = self._containers.get(task_id)
             if seen.container is None:
                 gone = self._containers.pop(task_id, None)
-                self._stopped_elsewhere.discard(gone.id if gone else "")
+                self._ends.forget(gone.id if gone else "")
             else:
-                self._containers[task_id] = self._with_cause(seen.container)
+                now = self._clock.elapsed()
+                self._containers[task_id] = self._ends.explain(seen.container, now=now)
             sandbox = self._sandboxes().get(task_id)
         self._on_container()
         was_up = before is not None and before.is_up
@@ -411,11 +414,6 @@ class Worker:
                 self._network.container_ended(task_id)
         except DriverFailure as failure:
             _log.warning("task %s: its network: %s", task_id, failure.reason)
-
-    def _with_cause(self, container: Container) -> Container:
-        if container.is_up or container.id not in self._stopped_elsewhere:
-            return container
-        return msgspec.structs.replace(container, stopped_elsewhere=True)
 
     def _sandboxes(self) -> Mapping[str, ContainerSandbox]:
         with self._changed:

@@ -87,6 +87,8 @@ class TaskStatus(Model, frozen=True, kw_only=True):
     error: str = ""
     container_id: str = ""
     exit_code: int | None = None
+    # It was stopped by its engine or by a person: made up for like one whose node was lost.
+    counts_as_lost: bool = False
 
 
 class Task(Model, frozen=True, kw_only=True):

@@ -238,20 +238,23 @@ class EngineContract:
             reader.join(5)
         assert not reader.is_alive()
 
-    def test_a_signal_that_ends_a_container_is_told_before_its_end(self, tested: Engine) -> None:
+    def test_every_signal_is_told_before_the_end_that_it_brings(self, tested: Engine) -> None:
         stream = tested.events(LABELS)
-        kinds: list[str] = []
-        reader = threading.Thread(target=lambda: kinds.extend(event.kind for event in stream))
+        seen: list[tuple[str, int]] = []
+        reader = threading.Thread(
+            target=lambda: seen.extend((event.kind, event.signal) for event in stream)
+        )
         reader.start()
         try:
             container_id = self.create(tested, "sleep", "100")
             tested.start(container_id)
+            tested.kill(container_id, "SIGHUP")
             tested.kill(container_id, "SIGKILL")
             self.await_end(tested, container_id)
             time_limit = time.monotonic() + WAIT_SECONDS
-            while "die" not in kinds and time.monotonic() < time_limit:
+            while ("die", 0) not in seen and time.monotonic() < time_limit:
                 reader.join(0.05)
-            assert kinds == ["start", "kill", "die"]
+            assert seen == [("start", 0), ("kill", 1), ("kill", 9), ("die", 0)]
         finally:
             stream.close()
             reader.join(5)

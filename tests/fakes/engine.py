@@ -30,8 +30,8 @@ from stackctl.model import specs
 from tests.fakes.container import FakeContainer
 from tests.fakes.programs import program_of
 
-QUIET_SIGNALS = ("SIGHUP", "SIGUSR1")  # every program of the fake goes on after these
-TELLING_SIGNALS = (*QUIET_SIGNALS, "SIGRTMIN+1")
+# Every program of the fake goes on after these.
+TELLING_SIGNALS = ("SIGHUP", "SIGUSR1", "SIGRTMIN+1")
 SIGKILL_CODE = 137
 NANO = 1_000_000_000
 
@@ -244,8 +244,7 @@ class FakeEngine:
             self._enter("kill", container.name, signal)
             if not container.pid:
                 raise PermanentFailure(f"Container {container.id} is not running")
-            if signal not in QUIET_SIGNALS:
-                self._emit(container, "kill", signal=signal_number(signal))
+            self._emit(container, "kill", signal=signal_number(signal))
             if signal == "SIGKILL":
                 self._end(container, SIGKILL_CODE)
             elif signal in TELLING_SIGNALS:
@@ -317,11 +316,11 @@ class FakeEngine:
             container.oom_killed = oom_killed
             self._end(container, exit_code)
 
-    def stop_with_engine(self, name: str) -> None:
+    def stop_with_engine(self, name: str, exit_code: int = 0) -> None:
         """Stop a container as an engine does that is itself told to end."""
         with self.changed:
-            self._emit(self.named(name), "kill")
-            self._end(self.named(name), 0)
+            self._emit(self.named(name), "kill", signal=signal_number("SIGTERM"))
+            self._end(self.named(name), exit_code)
 
     def take_away(self, name: str) -> None:
         """Remove a container by force, as a person with a shell does."""

@@ -1,5 +1,6 @@
 """An agent's process on a real engine: the life of its tasks, with the test as their manager."""
 
+import asyncio
 import contextlib
 import signal
 from collections.abc import AsyncIterator
@@ -8,7 +9,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from agent.core.task_machine import STOPPED_ELSEWHERE
 from agent.drivers.engine import LogQuery
+from stackctl.lab import faults
 from stackctl.model import specs
 from stackctl.model.assignment import ConfigAssignment
 from stackctl.model.task_state import TaskState
@@ -123,6 +126,21 @@ async def test_memory_limit_is_named_when_it_kills(scene: Scene) -> None:
     await scene.assign(assignment(1, task("t1", *hungry, spec={"limits": limits})))
     status = await scene.reaches("t1", "FAILED")
     assert "memory" in status.error
+
+
+async def test_a_restart_of_the_engine_is_no_failure_of_its_tasks(scene: Scene) -> None:
+    """What ended with 143 or 137 had failed by itself, and an update with it."""
+    handles = ("sh", "-c", "trap 'exit 3' TERM; while true; do sleep 0.05; done")
+    container = {"stop_grace_period_seconds": 1.0}
+    ignores = task("t2", "sleep", "1000", container=container)
+    await scene.assign(assignment(1, task("t1", *handles), ignores))
+    await scene.reaches("t1", "RUNNING")
+    await scene.reaches("t2", "RUNNING")
+    await asyncio.to_thread(faults.restart_engine, scene.agent.engine.node)
+    for task_id, code in (("t1", 3), ("t2", 137)):
+        status = await scene.reaches(task_id, "FAILED")
+        assert (status.error, status.exit_code) == (STOPPED_ELSEWHERE, code)
+        assert status.counts_as_lost
 
 
 async def test_configs_are_files_of_the_container(scene: Scene) -> None:

@@ -5,7 +5,7 @@ deploy STACK [prune] [rerun]    with the stack below, in the words of `mini_spec
 scale SERVICE N                 rollback SERVICE      remove STACK      remove-service SERVICE
 drain|pause|activate NODE       label NODE K=V        unlabel NODE K    remove-node NODE [force]
 fail-node NODE                  loses power           cut-node NODE     loses its link
-return-node NODE                restart-agent NODE    change-leader
+return-node NODE                restart-agent NODE    restart-engine NODE    change-leader
 rejoin-node NODE                is set up anew and joins again              node-list
 kill TASK exit=CODE             its container ends    image NODE NAME   the node has it now
     forget-image NODE NAME          the node has it no longer
@@ -58,6 +58,7 @@ class Stage:
             "return-node": lambda words: self._fault(self.world.restore, words),
             "stop-agent": lambda words: self._fault(self.world.stop_agent, words),
             "restart-agent": lambda words: self._fault(self.world.restart_agent, words),
+            "restart-engine": lambda words: self._fault(SimulatedNode.restart_engine, words),
             "change-leader": self._change_leader,
             "kill": self._kill,
             "image": self._image,

@@ -12,6 +12,7 @@ from agent.core import actions, image_wishes, reconcile, task_machine
 from agent.core.observed import LABEL_NODE_ID, Container
 from agent.core.task_record import TaskRecord
 from agent.drivers.task_files import TaskFiles
+from agent.worker.ends import Ends
 from agent.worker.execution import Execution, NodeIdentity
 from stackctl.model import objects
 from stackctl.model.assignment import AssignmentSet, TaskAssignment
@@ -23,6 +24,7 @@ from tests.sim.timeline import Timeline
 
 CLUSTER_ID = "simulated"
 POWER_LOSS_CODE = 255
+SIGTERM_CODE = 143
 
 
 class Uplink(Protocol):
@@ -103,6 +105,7 @@ class SimulatedNode:
         self._is_confirmed = False
         self._networks: dict[str, str] = {}
         self._seen: dict[str, Container] = {}  # by task id
+        self._ends = Ends()
         self._events = self.engine.events({})
         self._busy: dict[str, actions.Action] = {}
         self._probing: set[str] = set()
@@ -141,6 +144,12 @@ class SimulatedNode:
         """The machine starts; its agent finds what it left on disk."""
         self.is_powered = True
         self.start_agent()
+
+    def restart_engine(self) -> None:
+        """The engine is stopped in an orderly way, and with it every container; it is back soon."""
+        for name in self.running():
+            self.engine.stop_with_engine(name, SIGTERM_CODE)
+        self.look()
 
     def stop_agent(self) -> None:
         """The agent dies; containers go on."""
@@ -251,6 +260,7 @@ class SimulatedNode:
     def _containers(self) -> dict[str, Container]:
         self.engine.advance()
         for event in self._events.pending():
+            self._ends.hear(event, self._seen.get(event.task_id), now=self._timeline.now)
             self._see(event.task_id, self.engine.inspect(event.container_id))
         return dict(self._seen)
 
@@ -258,7 +268,7 @@ class SimulatedNode:
         if container is None:
             self._seen.pop(task_id, None)
         else:
-            self._seen[task_id] = container
+            self._seen[task_id] = self._ends.explain(container, now=self._timeline.now)
 
     def _look_at_everything(self) -> None:
         self._seen.clear()
@@ -287,6 +297,8 @@ class SimulatedNode:
     def _finish(self, action: actions.Action, life: int) -> None:
         if not self._is_alive(life):
             return
+        if isinstance(action, actions.TellContents):
+            self._ends.tell(action.container_id, action.signals, now=self._timeline.now)
         outcome, seen = self._execution.perform(action, self.assignment, self._networks)
         if seen is not None:
             self._see(action.task_id, seen.container)

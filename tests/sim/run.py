@@ -144,6 +144,7 @@ class Simulation:
             (self._stop_or_start_agent, 6),
             (self._drop_session, 6),
             (self._kill_something, 14),
+            (self._restart_engine, 4),
             (self.world.managers.change_leader, 8),
             (self._replace_machine, 2),
         )
@@ -188,6 +189,9 @@ class Simulation:
         if names:
             node.engine.end(self._source.choice(names), self._source.choice((0, 1, 137)))
             node.look()
+
+    def _restart_engine(self) -> None:
+        self.world.nodes[self._node()].restart_engine()
 
     def _replace_machine(self) -> None:
         node = self.world.nodes[self._node()]

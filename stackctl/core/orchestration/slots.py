@@ -35,15 +35,15 @@ class Slot(msgspec.Struct, frozen=True):
 
     @property
     def last_ended(self) -> objects.Task:
-        """What a slot without a live task is to be judged by: its newest task, unless that ended by
-        itself before an older one did. (An update's first attempt may be rejected while the old
+        """What a slot without a live task is to be judged by: its newest task, unless that ended
+        unasked before an older one did. (An update's first attempt may be rejected while the old
         task goes on; when that one fails too, it is the one to be restarted.)
         """
         latest = self.latest
-        if not ended_by_itself(latest):
+        if not _ended_unasked(latest):
             return latest
         kept = (task for task in self.tasks if task.desired_state < TaskState.REMOVE)
-        return max(filter(ended_by_itself, kept), key=lambda task: task.version, default=latest)
+        return max(filter(_ended_unasked, kept), key=lambda task: task.version, default=latest)
 
     def of_revision(self, revision: int) -> list[objects.Task]:
         """Its tasks of that revision, but those that were withdrawn."""
@@ -96,8 +96,13 @@ def ended_by_itself(task: objects.Task) -> bool:
     """True when it completed, failed or could not start before anybody asked it to end.
 
     A task that was lost with its node was asked; that it failed is known only when the node is
-    back, and counts neither as an attempt nor as a failure of an update.
+    back, and counts neither as an attempt nor as a failure of an update. One that its engine
+    stopped (an upgrade) counts as little.
     """
+    return _ended_unasked(task) and not task.status.counts_as_lost
+
+
+def _ended_unasked(task: objects.Task) -> bool:
     return task.status.state in ENDED_BY_THEMSELVES and not task.was_asked_to_end
 
 

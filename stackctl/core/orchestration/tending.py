@@ -228,7 +228,7 @@ def _is_given_up(service: objects.Service, last: objects.Task) -> bool:
 def _why_again(decisions: Decisions, key: SlotKey, last: objects.Task) -> str:
     """Why a slot gets another task although its last one was told to end."""
     node = decisions.draft.nodes.get(key) if isinstance(key, str) else None
-    if node is not None:
+    if node is not None and not last.status.counts_as_lost:
         return f"node {node.hostname} is eligible"
     return last.end_cause or restarts.describe_end(last)
 

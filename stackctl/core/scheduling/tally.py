@@ -34,6 +34,7 @@ class Tally:
                     newest[key] = task
             elif (
                 task.status.state in (TaskState.FAILED, TaskState.REJECTED)
+                and not task.status.counts_as_lost
                 and now - task.status.at <= FAILURES_WITHIN_SECONDS
             ):
                 self._failures.setdefault(task.revision, Counter())[task.node_id] += 1

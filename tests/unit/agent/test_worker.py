@@ -17,6 +17,7 @@ from agent.core.observed import (
     LABEL_TASK_ID,
     LABEL_TASK_NAME,
 )
+from agent.core.task_machine import STOPPED_ELSEWHERE
 from agent.drivers.config_files import ConfigFiles
 from agent.drivers.disk import AgentFolder
 from agent.drivers.secret_files import SecretFiles
@@ -126,11 +127,24 @@ def test_older_set_is_refused(bench: Bench) -> None:
     assert worker.hold(assignment(5, task("t1"), term=2))
 
 
+def _lacks_image(worker: Worker, task_id: str) -> bool:
+    record = worker._records.get(task_id)
+    return record is not None and record.image_absent
+
+
 def test_pull_serves_every_task_that_waits_for_it(bench: Bench) -> None:
     bench.engine.registry.add("shop:2")
     image = {"image": "shop:2"}
     tasks = [task(f"t{number}", container=image) for number in range(5)]
-    bench.start().hold(assignment(1, *tasks))
+    pull = bench.engine.pull
+
+    def pull_once_all_wait(image: str, **options: Any) -> None:
+        until(lambda: all(_lacks_image(worker, each.id) for each in tasks))
+        pull(image, **options)
+
+    bench.engine.pull = pull_once_all_wait  # type: ignore[method-assign]  # a slow registry
+    worker = bench.start()
+    worker.hold(assignment(1, *tasks))
     until(lambda: len(bench.engine.running()) == 5)
     assert bench.engine.calls.count("pull shop:2") == 1
 
@@ -228,11 +242,28 @@ def test_lost_events_are_made_up_for_when_the_stream_opens_again(bench: Bench) -
     bench.reaches("t1", TaskState.FAILED)
 
 
-def test_task_that_its_engine_stopped_has_not_completed(bench: Bench) -> None:
+@pytest.mark.parametrize("code", [0, 143])
+@pytest.mark.parametrize("replaces_lost", [True, False])
+def test_task_that_its_engine_stopped_counts_as_lost(
+    bench: Bench, code: int, replaces_lost: bool
+) -> None:
+    """With any code but 0 it was the task's own failure."""
+    restart = specs.RestartPolicy(replaces_lost=replaces_lost)
+    bench.start().hold(assignment(1, task("t1", spec={"restart": restart})))
+    bench.reaches("t1", TaskState.RUNNING)
+    bench.engine.stop_with_engine(container_name("t1"), code)
+    status = bench.reaches("t1", TaskState.FAILED).status
+    assert (status.error, status.exit_code) == (STOPPED_ELSEWHERE, code)
+    assert status.counts_as_lost is replaces_lost
+
+
+def test_task_that_somebody_killed_has_failed(bench: Bench) -> None:
     bench.start().hold(assignment(1, task("t1")))
     bench.reaches("t1", TaskState.RUNNING)
-    bench.engine.stop_with_engine(container_name("t1"))
-    assert "its engine" in bench.reaches("t1", TaskState.FAILED).status.error
+    bench.engine.kill(container_name("t1"), "SIGKILL")
+    status = bench.reaches("t1", TaskState.FAILED).status
+    assert status.error == "task: non-zero exit (137)"
+    assert not status.counts_as_lost
 
 
 def test_task_that_was_stopped_while_the_agent_was_away_has_not_completed(bench: Bench) -> None:
@@ -358,10 +389,23 @@ def test_containers_of_the_node_before_it_joined_again_are_ended(bench: Bench) -
 
 def test_an_end_after_a_telling_signal_is_the_tasks_own(bench: Bench) -> None:
     """The signal had been taken for a stop by hand, and a task that had completed was restarted."""
-    reference = specs.ConfigReference(name="motd", target="/motd", on_change="SIGRTMIN+1")
+    bench.engine.end(_told_by_sigterm(bench), 0)
+    assert bench.reaches("t1", TaskState.COMPLETE).status.message == "finished"
+
+
+def test_an_engine_may_stop_a_task_by_the_signal_that_tells_it(bench: Bench) -> None:
+    """All signals by which a task is told had been ignored, whoever sent them."""
+    bench.engine.stop_with_engine(_told_by_sigterm(bench))
+    assert bench.reaches("t1", TaskState.FAILED).status.error == STOPPED_ELSEWHERE
+
+
+def _told_by_sigterm(bench: Bench) -> str:
+    """A container that goes on after SIGTERM and was told by it of a changed config; its name."""
+    reference = specs.ConfigReference(name="motd", target="/motd", on_change="SIGTERM")
 
     def wanted(config_id: str) -> AssignmentSet:
-        user = task("t1", container={"configs": (reference,)}, config_ids={"motd": config_id})
+        container = {"configs": (reference,)}
+        user = task("t1", "sleep", "1000", container=container, config_ids={"motd": config_id})
         config = ConfigAssignment(id=config_id, name="motd", content=config_id.encode())
         return assignment(int(config_id[1:]), user, configs=(config,))
 
@@ -369,7 +413,6 @@ def test_an_end_after_a_telling_signal_is_the_tasks_own(bench: Bench) -> None:
     worker.hold(wanted("c1"))
     bench.reaches("t1", TaskState.RUNNING)
     worker.hold(wanted("c2"))
-    container = bench.engine.named(container_name("t1"))
-    until(lambda: container.told == ["SIGRTMIN+1"])
-    bench.engine.end(container.name, 0)
-    assert bench.reaches("t1", TaskState.COMPLETE).status.message == "finished"
+    name = container_name("t1")
+    until(lambda: f"kill {name} SIGTERM" in bench.engine.calls)
+    return name

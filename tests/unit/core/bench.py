@@ -171,10 +171,18 @@ class Bench:
         return self.submit(commands.RollbackService(service_id=self.service(name).id, now=self.now))
 
     def report(
-        self, task: objects.Task, state: TaskState, *, error: str = "", message: str = ""
+        self,
+        task: objects.Task,
+        state: TaskState,
+        *,
+        error: str = "",
+        message: str = "",
+        counts_as_lost: bool = False,
     ) -> None:
         """The task's node observed something."""
-        status = objects.TaskStatus(state=state, error=error, message=message)
+        status = objects.TaskStatus(
+            state=state, error=error, message=message, counts_as_lost=counts_as_lost
+        )
         self.submit(
             commands.ReportTasks(
                 node_id=task.node_id,

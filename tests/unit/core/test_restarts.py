@@ -112,6 +112,39 @@ def test_a_task_that_failed_because_its_node_lost_power_is_no_attempt() -> None:
     assert [task.status.state for task in bench.live()] == [TaskState.RUNNING]
 
 
+@pytest.mark.parametrize("condition", list(RestartCondition))
+def test_a_task_that_its_engine_stopped_is_followed_whatever_the_condition(
+    condition: RestartCondition,
+) -> None:
+    """It ended with 143 when its engine was upgraded, and with `none` nothing followed it."""
+    bench = Bench("n1")
+    bench.deploy(service_spec(restart=RestartPolicy(condition=condition, attempts_max=1)))
+    bench.obey()
+    for _ in range(3):
+        bench.report(bench.newest(), TaskState.FAILED, error="stopped", counts_as_lost=True)
+        bench.obey()
+    assert [task.status.state for task in bench.live()] == [TaskState.RUNNING]
+    assert (bench.newest().cause, bench.newest().restarts) == ("failed: stopped", 0)
+
+
+def test_a_stopped_task_is_followed_though_an_attempt_to_replace_it_is_spent() -> None:
+    bench = Bench("n1")
+    start_first = specs.UpdatePolicy(
+        order=specs.UpdateOrder.START_FIRST, failure_action=specs.FailureAction.CONTINUE
+    )
+    policy = RestartPolicy(condition=RestartCondition.NONE)
+    bench.deploy(service_spec(restart=policy, update=start_first))
+    bench.obey()
+    old = bench.newest()
+    bench.deploy(service_spec(image="app:2", restart=policy, update=start_first))
+    bench.settle()
+    bench.report(bench.newest(), TaskState.REJECTED, error="no image")
+    bench.settle()
+    bench.report(old, TaskState.FAILED, error="stopped", counts_as_lost=True)
+    bench.obey()
+    assert [task.status.state for task in bench.live()] == [TaskState.RUNNING]
+
+
 def test_without_a_stated_delay_pauses_grow_from_nothing_to_five_seconds() -> None:
     assert [restarts.backoff_seconds(number) for number in range(9)] == [
         0,

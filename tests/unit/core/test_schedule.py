@@ -280,6 +280,15 @@ def test_a_node_on_which_the_service_keeps_failing_comes_last() -> None:
     assert places == ["n1", "n1", "n1", "n2", "n2", "n2", "n1"]
 
 
+def test_a_node_whose_engine_was_restarted_is_as_good_as_before() -> None:
+    bench = Bench("n1", "n2")
+    bench.deploy(service_spec())
+    for _ in range(5):
+        bench.settle()
+        bench.report(bench.newest(), TaskState.FAILED, error="stopped", counts_as_lost=True)
+    assert {task.node_id for task in bench.tasks()} == {"n1"}
+
+
 def test_failures_are_forgiven_after_five_minutes() -> None:
     bench = Bench("n1", "n2")
     bench.deploy(service_spec(restart=specs.RestartPolicy(delay_seconds=0)))

@@ -55,6 +55,20 @@ def test_ending_within_the_monitor_time_is_a_failure(
     assert (update_status(bench).state == UpdateState.PAUSED) is is_failure
 
 
+def test_a_restart_of_an_engine_fails_no_update() -> None:
+    """An update under way was rolled back because its node's engine was upgraded."""
+    policy = UpdatePolicy(monitor_seconds=5, failure_action=FailureAction.ROLLBACK)
+    bench = deployed(2, policy)
+    update(bench, policy)
+    bench.obey()
+    bench.report(bench.newest(1), TaskState.FAILED, error="stopped", counts_as_lost=True)
+    for _ in range(3):
+        bench.obey()
+        bench.wait(5.1)
+    assert update_status(bench).state == UpdateState.COMPLETED
+    assert {task.revision for task in bench.live()} == {2}
+
+
 @pytest.mark.parametrize(
     ("ratio", "failures"), [(0.0, 1), (0.24, 1), (0.25, 2), (0.5, 3), (0.99, 4)]
 )
