@@ -109,14 +109,17 @@ class FileOptions(NamedTuple):
     project_directory: str | None = None
 
     def request(self, session: Session, stack_name: str | None) -> "LoadRequest":
-        """What the reader of files is asked for."""
+        """What the reader of files is asked for; flags may also stand before the command, where
+        Compose has them.
+        """
         from stackctl.compose.request import LoadRequest
 
+        before = session.stack_flags
         return LoadRequest(
             environment=session.environment,
-            paths=tuple(self.files or ()),
-            stack_name=stack_name,
-            env_files=tuple(self.env_files or ()),
-            profiles=tuple(self.profiles or ()),
-            project_directory=self.project_directory,
+            paths=(*before.files, *(self.files or ())),
+            stack_name=stack_name or before.name,
+            env_files=(*before.env_files, *(self.env_files or ())),
+            profiles=(*before.profiles, *(self.profiles or ())),
+            project_directory=self.project_directory or before.directory,
         )

@@ -99,9 +99,14 @@ def up_in_foreground(session: Session, flags: UpFlags, attach: AttachFlags) -> i
             brought = bring_up(session, flags, local=local, stack=stack)
         except KeyboardInterrupt:
             session.terminal.note("Gracefully stopping...")
-            _stop(local.engine, stack, tuple(stack.services))
+            _stop(
+                local.engine, stack, tuple(stack.services), flags.options.plan.stop_timeout_seconds
+            )
             return INTERRUPTED
-        foreground = _Foreground(session, brought, attach, shown, following)
+        timeout = flags.options.plan.stop_timeout_seconds
+        foreground = _Foreground(
+            session, brought, attach, shown, following, stop_timeout_seconds=timeout
+        )
         return foreground.run() if watch is None else foreground.run_with(watch)
     finally:
         following.close()
@@ -115,8 +120,11 @@ class _Foreground:
         attach: AttachFlags,
         shown: Sequence[str],
         following: Following,
+        *,
+        stop_timeout_seconds: int | None,
     ) -> None:
         self._session = session
+        self._stop_timeout_seconds = stop_timeout_seconds
         self._engine = brought.local.engine
         self._stack = brought.stack
         self._services = tuple(it.key for it in brought.services)
@@ -221,7 +229,7 @@ class _Foreground:
     def _stop_all(self) -> None:
         if self._watch is not None:
             self._watch.end()
-        _stop(self._engine, self._stack, self._services)
+        _stop(self._engine, self._stack, self._services, self._stop_timeout_seconds)
         if self._watch is not None:
             self._close_if_over()  # all may have ended before
 
@@ -265,10 +273,12 @@ def _left_alone(brought: BroughtUp) -> frozenset[str]:
     )
 
 
-def _stop(engine: Engine, stack: Stack, services: Sequence[str]) -> None:
+def _stop(
+    engine: Engine, stack: Stack, services: Sequence[str], timeout_seconds: int | None
+) -> None:
     hooks = {it.key: it.pre_stop for it in stack.document.services}
     found = still_running(engine, stack.name, services)
-    execute(plan_stop(found, timeout_seconds=None, hooks=hooks), Actions(engine), silent)
+    execute(plan_stop(found, timeout_seconds=timeout_seconds, hooks=hooks), Actions(engine), silent)
 
 
 @contextmanager

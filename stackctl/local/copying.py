@@ -6,8 +6,10 @@ the `cp` program and of `docker cp`.
 """
 
 import base64
+import copy
 import io
 import json
+import os
 import posixpath
 import stat
 import tarfile
@@ -145,6 +147,7 @@ def copy_out(
     is_content_alone = source.endswith("/.")
     try:
         with tarfile.open(fileobj=stream, mode="r|") as archive:
+            archive.extraction_filter = lambda member, _folder: member  # `_placed` has looked
             _unpack(archive, target, is_content_alone=is_content_alone, options=options)
     except (OSError, tarfile.TarError) as error:
         raise StackctlError(f"cannot write {target}: {error}") from error
@@ -160,20 +163,29 @@ def _unpack(
             top = first
             target = _target(member, target, is_content_alone=is_content_alone)
         name = posixpath.join(target.name, rest)
-        if not stat.S_IMODE(member.mode) & 0o700:
-            member.mode |= 0o600
-        placed = member.replace(name=name.rstrip("/"), deep=False)
-        if placed.islnk():
-            placed = placed.replace(
-                linkname=posixpath.join(target.name, placed.linkname.partition("/")[2]), deep=False
-            )
-        archive.extract(
-            placed,
-            target.parent,
-            numeric_owner=True,
-            set_attrs=True,
-            filter="fully_trusted" if options.keeps_owner else "tar",
-        )
+        placed = _placed(member, name.rstrip("/"), target, options)
+        archive.extract(placed, target.parent, numeric_owner=True, set_attrs=True)
+
+
+def _placed(
+    member: tarfile.TarInfo, name: str, target: Path, options: CopyOptions
+) -> tarfile.TarInfo:
+    """An entry as it is to be written; raises StackctlError for one that would lie elsewhere.
+
+    The library's own filters are not used: Debian 12 has a Python that lacks them.
+    """
+    placed = copy.copy(member)
+    placed.name = name
+    if not stat.S_IMODE(placed.mode) & 0o700:
+        placed.mode |= 0o600
+    if placed.islnk():
+        placed.linkname = posixpath.join(target.name, placed.linkname.partition("/")[2])
+    if not options.keeps_owner:
+        placed.mode &= 0o755  # as tar does for users: no other rights than the owner's to write
+    root = os.path.realpath(target.parent)
+    if os.path.commonpath([root, os.path.realpath(target.parent / name)]) != root:
+        raise StackctlError(f"cannot write {name}: it would lie outside of {target.parent}")
+    return placed
 
 
 def _target(member: tarfile.TarInfo, target: Path, *, is_content_alone: bool) -> Path:

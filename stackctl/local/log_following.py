@@ -17,7 +17,7 @@ from stackctl.local import labels
 from stackctl.local.engine.client import Engine
 from stackctl.local.engine.http import Answer
 from stackctl.local.image_transfer import json_messages
-from stackctl.local.logs import LogLine, LogRange, engine_time, parse_lines
+from stackctl.local.logs import LogLine, LogRange, engine_time, is_unreadable, parse_lines
 from stackctl.local.observed import Container
 from stackctl.local.observing import inspect, list_containers
 
@@ -166,7 +166,7 @@ class Following:
                     self._queue.put((line.at, line))
         except StackctlError as error:
             is_gone = "No such container" in error.message or "can not get logs" in error.message
-            if not self._is_closed and not is_gone:
+            if not self._is_closed and not is_gone and not is_unreadable(error):
                 self._queue.put(("", error))
 
     def _read_events(self, answer: Answer) -> None:

@@ -11,8 +11,10 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from stackctl.errors import StackctlError
 from stackctl.local.engine.client import Engine
 from stackctl.local.engine.frames import STDERR, STDOUT, frames
+from stackctl.local.failures import EngineRefusal
 from stackctl.local.observed import Container
 from stackctl.local.observing import inspect
 
@@ -58,8 +60,17 @@ def lines_of(engine: Engine, container: Container, wanted: LogRange) -> Iterator
     """The lines of one container. Raises EngineRefusal."""
     tty = bool(inspect(engine, container.id)["Config"]["Tty"])
     path = f"/containers/{container.id}/logs"
-    with engine.stream("GET", path, wanted.query()) as answer:
-        yield from parse_lines(answer.pieces(), container.name, tty=tty)
+    try:
+        with engine.stream("GET", path, wanted.query()) as answer:
+            yield from parse_lines(answer.pieces(), container.name, tty=tty)
+    except EngineRefusal as refusal:
+        if not is_unreadable(refusal):
+            raise
+
+
+def is_unreadable(error: StackctlError) -> bool:
+    """True when a container's log driver keeps nothing that could be read: it has no lines."""
+    return "does not support reading" in error.message
 
 
 def parse_lines(pieces: Iterable[bytes], container: str, *, tty: bool) -> Iterator[LogLine]:

@@ -91,6 +91,8 @@ def _state(engine: Engine, name: str) -> dict[str, Any]:
 
 def _complaint(state: dict[str, Any], condition: Condition) -> str:
     """Why the condition will not be met any more, "" while it may."""
+    if state.get("Status") == "paused":
+        return "is paused; stackctl unpause lets it go on"
     ended = state.get("Status") in ("exited", "dead")
     code = int(state.get("ExitCode") or 0)
     if condition is Condition.COMPLETED:

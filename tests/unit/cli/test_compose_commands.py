@@ -265,3 +265,23 @@ def test_only_lint_imports_the_schema_and_nothing_an_engine(
     command = [sys.executable, "-c", code, *words.split()]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert set(done.stdout.split()) & heavy == may_import
+
+
+@pytest.mark.parametrize("verb", ["config -q", "lint", "plan shop", "deploy shop"])
+def test_files_may_be_named_before_the_verb_as_in_compose(
+    run: Run, folder: Path, verb: str
+) -> None:
+    """They were ignored there, and the file of the folder was read instead."""
+    (folder / "wrong.yaml").write_text("services: {web: {image: a, port: 80}}\n")
+    done = run("-f", "wrong.yaml", *verb.split())
+    assert done.code == 2
+    assert "wrong.yaml:1:28: services.web.port: unknown key" in done.out + done.err
+
+
+def test_flags_of_both_places_count(run: Run, folder: Path) -> None:
+    done = run("--profile", "front", "-p", "other", "config", "--env-file", "own.env")
+    assert done.code == 0
+    assert done.out.startswith("name: other\nservices:\n  web:\n")
+    assert "content: good day" in done.out
+    done = run("--env-file", "absent.env", "config")
+    assert (done.code, "absent.env" in done.err) == (2, True)
