@@ -13,6 +13,7 @@ from typing import NamedTuple
 from stackctl.compose.dependencies import dependencies_of
 from stackctl.compose.document import Document, Service
 from stackctl.compose.parts.relations import Condition, Dependency
+from stackctl.errors import InputError
 from stackctl.local import names
 from stackctl.local.container_body import Making, container_plan
 from stackctl.local.container_files import inherited_volumes
@@ -91,10 +92,19 @@ def chosen_services(document: Document, options: PlanOptions) -> tuple[Service, 
 
 
 def wanted_count(service: Service, scale: Mapping[str, int]) -> int:
-    """How many containers a service has; one where a cluster has one on each node."""
-    if service.key in scale:
-        return scale[service.key]
-    return 1 if service.deploy.mode.is_global else service.deploy.replicas
+    """How many containers a service has; one where a cluster has one on each node.
+
+    Raises InputError when two would have one name.
+    """
+    count = 1 if service.deploy.mode.is_global else service.deploy.replicas
+    count = scale.get(service.key, count)
+    if count > 1 and service.container_name:
+        raise InputError(
+            f"service {service.key} has the container_name {service.container_name}, which only one"
+            f" container can have, and not {count}",
+            hint="remove container_name, or scale it to 1",
+        )
+    return count
 
 
 class _Planner:

@@ -6,8 +6,14 @@ from pathlib import Path
 from stackctl.cli.groups import ENTRIES
 
 ROOT = Path(__file__).parents[2]
-# 'stackctl node rm', `stackctl join-token worker`: in quotes of any kind, or a hint's first words.
-ADVISED = re.compile(r"""(?:['`]|hint=f?")stackctl ([a-z][a-z-]+)""")
+# 'stackctl node rm', `stackctl join-token worker`: in quotes of any kind, a hint's first words, or
+# another choice beside them.
+ADVISED = re.compile(r"""(?:['`]|hint=\(?\s*f?"|\bor )stackctl ([a-z][a-z-]+)""")
+
+
+def test_every_form_of_advice_is_found() -> None:
+    code = 'hint="stackctl join TOKEN, or stackctl init"; hint=(f"stackctl up"), \'stackctl ps\''
+    assert ADVISED.findall(code) == ["join", "init", "up", "ps"]
 
 
 def test_a_command_that_is_advised_is_there() -> None:

@@ -61,6 +61,10 @@ def test_jobs(mode: Mode) -> None:
             "configs: [{source: app, x-on-change: SIGKILL}]",
             "configs[0].x-on-change: no process can take note of SIGKILL; name one",
         ),
+        (
+            "secrets: [{source: key, x-on-change: stop}]",
+            "secrets[0].x-on-change: no process can take note of stop; name one that it handles",
+        ),
         ("deploy: {x-prefer: []}", "deploy.x-prefer: belongs under deploy.placement"),
         (
             "deploy: {placement: {x-rebalance: always}}",

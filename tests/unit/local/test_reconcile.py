@@ -110,6 +110,13 @@ def test_scaling_down_removes_changed_containers_first(two: Document) -> None:
     assert [step.key for step in made.steps] == ["stop shop-web-1", "remove shop-web-1"]
 
 
+def test_a_service_with_a_name_of_its_own_is_not_scaled(tmp_path: Path) -> None:
+    """The engine refused the second container when other services had been changed already."""
+    named = document(tmp_path, "services: {web: {image: busybox, container_name: only}}\n")
+    with pytest.raises(InputError, match="has the container_name only, which only one container"):
+        plan(named, NOTHING, PlanOptions(scale={"web": 2}))
+
+
 def test_scaling_up_takes_the_lowest_free_numbers(two: Document) -> None:
     observed = up_and_running(two, counts={"web": 2})
     without_first = tuple(it for it in observed.containers if it.name != "shop-web-1")
