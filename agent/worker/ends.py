@@ -11,7 +11,8 @@ that may end a process, followed by an end within the container's grace period. 
     what we told ourselves      a task is told of changed contents by any signal it names
     memory limits, crashes      the kernel's signals do not go through the engine
 
-What ended while nobody listened was probably stopped when its exit code says so.
+What ended while nobody listened was probably stopped when its exit code says so. SIGKILL's says it
+only of an engine that went away meanwhile; while the agent was away, people may have sent it.
 """
 
 from collections.abc import Iterable
@@ -34,7 +35,8 @@ TOLD_SECONDS = 60.0  # within these the event of a signal of ours is heard, or n
 class _Cause(Enum):
     ITSELF = "itself"
     STOPPED = "stopped"
-    UNHEARD = "unheard"  # nobody listened when it ended
+    ENGINE_AWAY = "engine away"  # it ended while the engine was not to be heard
+    AGENT_AWAY = "agent away"  # it ended before this agent began to listen
 
 
 class Ends:
@@ -64,10 +66,13 @@ class Ends:
             case "start" | "destroy":
                 self.forget(event.container_id)
 
-    def miss(self, container_ids: Iterable[str]) -> None:
-        """These were found ended after a time in which nobody listened."""
+    def miss(self, container_ids: Iterable[str], *, is_first_look: bool) -> None:
+        """These were found ended after a time in which nobody listened: before the agent's first
+        look, or because the engine broke off.
+        """
+        cause = _Cause.AGENT_AWAY if is_first_look else _Cause.ENGINE_AWAY
         for container_id in container_ids:
-            self._causes.setdefault(container_id, _Cause.UNHEARD)
+            self._causes.setdefault(container_id, cause)
 
     def forget(self, container_id: str) -> None:
         """It is gone, or runs anew."""
@@ -85,12 +90,15 @@ class Ends:
     def _is_stop(self, container: Container, now: float) -> bool:
         if not container.has_ended:
             return False
+        code = container.exit_code
+        is_as_stopped = code in (0, SIGNAL_CODE + _stop_signal(container))
         match self._causes.get(container.id):
             case None:  # seen before it was heard
                 return self._is_stopping(container.id, container, now)
-            case _Cause.UNHEARD:
-                codes = (0, SIGNAL_CODE + SIGKILL, SIGNAL_CODE + _stop_signal(container))
-                return container.exit_code in codes
+            case _Cause.AGENT_AWAY:
+                return is_as_stopped
+            case _Cause.ENGINE_AWAY:
+                return is_as_stopped or code == SIGNAL_CODE + SIGKILL
             case cause:
                 return cause is _Cause.STOPPED
 

@@ -339,7 +339,7 @@ class Worker:
         if after_absence:
             ended = {item.id for item in found.values() if item.state in _ENDED}
             with self._changed:
-                self._ends.miss(ended & set(due.values()))
+                self._ends.miss(ended & set(due.values()), is_first_look=is_first)
         if not is_first:
             for task_id, container_id in due.items():
                 self._look(task_id, container_id)

@@ -108,16 +108,27 @@ def test_an_end_that_is_seen_before_it_is_heard_is_a_stop() -> None:
 @pytest.mark.parametrize(
     ("code", "was_stopped"), [(0, True), (143, True), (137, True), (1, False), (255, False)]
 )
-def test_what_ended_unheard_was_stopped_if_its_code_says_so(code: int, was_stopped: bool) -> None:
+def test_what_ended_with_its_engine_was_stopped_if_its_code_says_so(
+    code: int, was_stopped: bool
+) -> None:
     ends = Ends()
-    ends.miss(["c1"])
+    ends.miss(["c1"], is_first_look=False)
+    assert _was_stopped(ends, code=code) is was_stopped
+
+
+@pytest.mark.parametrize(("code", "was_stopped"), [(0, True), (143, True), (137, False)])
+def test_who_kills_a_container_while_the_agent_is_away_has_not_stopped_it(
+    code: int, was_stopped: bool
+) -> None:
+    ends = Ends()
+    ends.miss(["c1"], is_first_look=True)
     assert _was_stopped(ends, code=code) is was_stopped
 
 
 def test_an_end_that_was_heard_needs_no_guess() -> None:
     ends = Ends()
     _hear(ends, "die")
-    ends.miss(["c1"])
+    ends.miss(["c1"], is_first_look=False)
     assert not _was_stopped(ends)
 
 
