@@ -9,6 +9,7 @@ which would open a connection for every container id; `_OneConnection` keeps one
 import contextlib
 import logging
 import math
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -295,8 +296,30 @@ class DockerEngine:
     def _call(self, call: Callable[[APIClient], T], *, timeout_seconds: int = 0) -> T:
         client = self._thread_client()
         client.timeout = timeout_seconds or CALL_TIMEOUT_SECONDS
-        with _failures_named():
-            return call(client)
+        try:
+            with _failures_named():
+                return call(client)
+        except PermanentFailure as failure:
+            if type(failure) is PermanentFailure and self._is_ending():
+                raise TemporaryFailure(
+                    f"the engine is shutting down: {failure.reason}",
+                    retry_after_seconds=RETRY_SECONDS,
+                ) from failure
+            raise
+
+    def _is_ending(self) -> bool:
+        """True when the engine takes no new connections. One that is shut down answers on old ones
+        until its end, and refuses for reasons that have nothing to do with what was asked for.
+        """
+        try:
+            with socket.socket(socket.AF_UNIX) as door:  # the SDK would leave it open on failure
+                door.connect(self._url.removeprefix("unix://"))
+            client = self._new_client(PING_TIMEOUT_SECONDS)
+            with contextlib.closing(client), _failures_named():
+                client.ping()
+        except (OSError, TemporaryFailure, PermanentFailure):
+            return True
+        return False
 
     def _thread_client(self) -> APIClient:
         client: APIClient | None = getattr(self._threads, "client", None)
