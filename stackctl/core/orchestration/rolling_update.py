@@ -80,6 +80,15 @@ def is_dirty(service: objects.Service, slot: Slot) -> bool:
     return all(task.revision != service.revision for task in slot.live or (slot.latest,))
 
 
+def is_given_up(service: objects.Service, last: objects.Task) -> bool:
+    """True when a slot's last task went with its node, and must not run a second time in this
+    revision.
+    """
+    replaces_lost = service.spec.task.restart.replaces_lost
+    is_current = last.revision == service.revision
+    return last.status.state == TaskState.ORPHANED and is_current and not replaces_lost
+
+
 def judge(
     decisions: Decisions, service: objects.Service, slots: Mapping[SlotKey, Slot]
 ) -> objects.Service:
@@ -253,6 +262,7 @@ def _done_at(
         return status.failed_at
     if not slot.live:
         is_spent = _next_attempt(service, slot, now=decisions.now) == NEVER
+        is_spent = is_spent or is_given_up(service, slot.latest)
         return slot.latest.status.at if is_spent else None
     newest = slot.live[-1]
     if newest.status.state != TaskState.RUNNING:

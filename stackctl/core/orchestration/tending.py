@@ -102,7 +102,7 @@ def drives_away(
 def is_spent(decisions: Decisions, service: objects.Service, slot: Slot) -> bool:
     """True for a slot without a live task that gets no other one in this revision."""
     last = slot.last_ended
-    if not slot.live and _is_given_up(service, last):
+    if not slot.live and rolling_update.is_given_up(service, last):
         return True
     if slot.live or not ended_by_itself(last):
         return False
@@ -175,7 +175,7 @@ def _fill(
             handover.promote(decisions, service, slot)  # it stays for now, so it goes on
         return
     last = slot.last_ended
-    if last.desired_state == TaskState.REMOVE or _is_given_up(service, last):
+    if last.desired_state == TaskState.REMOVE or rolling_update.is_given_up(service, last):
         return
     revision = rolling_update.revision_for_replacement(service, last)
     wish = handover.first_wish(decisions, slot.tasks)
@@ -216,13 +216,6 @@ def _fill(
     )
     if waits:
         decisions.wake(service.id, verdict.at)
-
-
-def _is_given_up(service: objects.Service, last: objects.Task) -> bool:
-    """True when the task went with its node, and must not run a second time in this revision."""
-    replaces_lost = service.spec.task.restart.replaces_lost
-    is_current = last.revision == service.revision
-    return last.status.state == TaskState.ORPHANED and is_current and not replaces_lost
 
 
 def _why_again(decisions: Decisions, key: SlotKey, last: objects.Task) -> str:

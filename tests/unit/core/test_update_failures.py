@@ -252,3 +252,25 @@ def test_a_task_that_was_lost_with_its_node_is_no_failure_of_the_update() -> Non
     bench.report(lost, TaskState.FAILED, error="task: non-zero exit (255)")
     bench.obey()
     assert update_status(bench).state == UpdateState.UPDATING
+
+
+def test_an_update_does_not_wait_for_a_slot_that_is_given_up() -> None:
+    """Its task went with its node and must not run twice: the update stood still for ever."""
+    restart = specs.RestartPolicy(replaces_lost=False)
+    bench = Bench("n1", "n2")
+    bench.deploy(service_spec(replicas=2, restart=restart))
+    bench.obey()
+    bench.deploy(service_spec(replicas=2, image="app:2", restart=restart))
+    for _ in range(4):
+        bench.obey()
+        bench.wait(2)
+    node_id = bench.newest(1).node_id
+    bench.lose(node_id)
+    bench.submit(commands.RemoveNode(node_id=node_id, force=True, now=bench.now))
+    for _ in range(4):
+        bench.obey()
+        bench.wait(10)
+    status = bench.service().update_status
+    assert status is not None
+    assert status.state == UpdateState.COMPLETED
+    assert bench.newest(1).status.state == TaskState.ORPHANED
