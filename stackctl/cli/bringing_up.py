@@ -50,7 +50,7 @@ def bring_up(
     `local` and `stack` are given by who has read them already.
     """
     local = local or LocalStack(session)
-    stack = stack or local.read(named=flags.services)
+    stack = stack or read_for(local, flags)
     options = flags.options._replace(
         at_once_max=parallel_limit(session, flags.options.at_once_max),
         plan=flags.options.plan._replace(
@@ -71,6 +71,12 @@ def bring_up(
     if flags.waits:
         wait(local.engine, stack, up, timeout_seconds=flags.wait_timeout_seconds)
     return BroughtUp(local, stack, up.services, done)
+
+
+def read_for(local: LocalStack, flags: UpFlags) -> Stack:
+    """The files, with what the chosen services need. Raises ComposeProblems."""
+    with_dependencies = flags.options.plan.with_dependencies
+    return local.read(flags.services, with_dependencies=with_dependencies)
 
 
 def wait(engine: Engine, stack: Stack, up: Up, *, timeout_seconds: float | None) -> None:

@@ -12,6 +12,7 @@ import msgspec
 from stackctl.cli.local_stack import LocalStack
 from stackctl.cli.render.step_progress import ProgressMode, StepProgress
 from stackctl.cli.session import Session
+from stackctl.compose.contents import Purpose
 from stackctl.compose.document import Document
 from stackctl.compose.load import load_request_stack
 from stackctl.compose.problems import ComposeProblems
@@ -87,7 +88,7 @@ def push_to_cluster(
     """Hand images that have just been built to the managers, and to the nodes where a deploy of
     these files would run them; nothing is deployed. Raises as `build_and_hand_over` does.
     """
-    stack = local.read(named=services)
+    stack = local.read(services, purpose=Purpose.NOTHING)
     builds = builds_of(stack.document, stack.name)
     request = local.request._replace(stack_name=stack.name, images=builds.stand_ins)
     spec = load_request_stack(request).spec

@@ -30,7 +30,7 @@ class StartFlags(NamedTuple):
 
 def start(session: Session, flags: EndFlags, waiting: StartFlags) -> int:
     """Start stopped containers, in the order of their dependencies."""
-    there = _look(session, flags)
+    there = _look(session, flags, "start")
     run_plan(session, there, _with_hooks(plan_start(there.containers), there), flags, title="start")
     if waiting.waits and not flags.is_dry_run:
         names = tuple(it.name for it in there.containers)
@@ -46,7 +46,7 @@ def start(session: Session, flags: EndFlags, waiting: StartFlags) -> int:
 
 def restart(session: Session, flags: EndFlags, *, with_dependents: bool) -> int:
     """Restart containers, and those that say they restart with them."""
-    there = _look(session, flags)
+    there = _look(session, flags, "restart")
     dependents: tuple[Container, ...] = ()
     if with_dependents and flags.services:
         everything = list_containers(there.local.engine, there.local.name)
@@ -58,15 +58,15 @@ def restart(session: Session, flags: EndFlags, *, with_dependents: bool) -> int:
 
 def signal_all(session: Session, flags: EndFlags, signal: Signal, *, name: str = "") -> int:
     """Kill, pause or unpause containers."""
-    there = _look(session, flags)
+    there = _look(session, flags, signal.value)
     mode = progress_mode(session, flags.progress)
     with StepProgress(session.terminal, mode, title=signal.value) as progress:
         send_signal(there.local.engine, there.containers, signal, progress.report, name=name)
     return 0
 
 
-def _look(session: Session, flags: EndFlags) -> There:
-    there = look(session, flags.services)
+def _look(session: Session, flags: EndFlags, verb: str) -> There:
+    there = look(session, flags.services, verb=verb)
     found = tuple(it for it in there.containers if not it.is_one_off)
     if not found:
         whose = " ".join(flags.services) or f"stack {there.local.name}"

@@ -11,7 +11,9 @@ from stackctl.cli.bringing_up import progress_mode
 from stackctl.cli.local_stack import LocalStack
 from stackctl.cli.render.step_progress import ProgressMode, StepProgress
 from stackctl.cli.session import Session
+from stackctl.compose.contents import Purpose
 from stackctl.compose.parts.lifecycle import Hook
+from stackctl.compose.problems import ComposeProblems
 from stackctl.errors import InputError, UnknownName
 from stackctl.local.actions import Actions
 from stackctl.local.down import Remains, images_to_remove, plan_down, plan_removal, plan_stop
@@ -42,10 +44,10 @@ class There(NamedTuple):
     containers: tuple[Container, ...]
 
 
-def look(session: Session, services: Sequence[str] = ()) -> There:
+def look(session: Session, services: Sequence[str] = (), *, verb: str) -> There:
     """What is there. Raises UnknownName for a service that is neither there nor in the file."""
     local = LocalStack(session)
-    stack = _read_if_there(session, local)
+    stack = _read_if_there(session, local, verb)
     containers = local.containers()
     known = {it.service for it in containers} | set(stack.services if stack else ())
     for service in services:
@@ -58,7 +60,7 @@ def look(session: Session, services: Sequence[str] = ()) -> There:
 
 def down(session: Session, flags: EndFlags) -> int:
     """Stop and remove what a stack has on the engine."""
-    there = look(session, flags.services)
+    there = look(session, flags.services, verb="down")
     stack_name = there.local.name
     containers = there.containers
     if there.stack is not None and not flags.removes_orphans and not flags.services:
@@ -96,7 +98,7 @@ def down(session: Session, flags: EndFlags) -> int:
 
 def stop(session: Session, flags: EndFlags) -> int:
     """Stop containers, dependents first."""
-    there = look(session, flags.services)
+    there = look(session, flags.services, verb="stop")
     plan = plan_stop(
         there.containers, timeout_seconds=flags.timeout_seconds, hooks=hooks_of(there.stack)
     )
@@ -106,7 +108,7 @@ def stop(session: Session, flags: EndFlags) -> int:
 
 def remove(session: Session, flags: EndFlags, *, stops: bool, forces: bool) -> int:
     """Remove stopped containers, or all with `stops`; asks first on a terminal."""
-    there = look(session, flags.services)
+    there = look(session, flags.services, verb="rm")
     stops_first = plan_stop(
         there.containers if stops else (), timeout_seconds=None, hooks=hooks_of(there.stack)
     )
@@ -128,7 +130,7 @@ def remove_orphans(session: Session, flags: EndFlags) -> int:
     Raises InputError where there is no file to say which those are.
     """
     local = LocalStack(session)
-    stack = local.read()
+    stack = local.read(purpose=Purpose.NOTHING)
     known = {*stack.services, *stack.switched_off}
     orphans = [it for it in local.containers() if it.service not in known and not it.is_one_off]
     stops = plan_stop(orphans, timeout_seconds=0)
@@ -153,15 +155,26 @@ def hooks_of(stack: Stack | None) -> dict[str, tuple[Hook, ...]]:
     return {it.key: it.pre_stop for it in stack.document.services} if stack else {}
 
 
-def _read_if_there(session: Session, local: LocalStack) -> Stack | None:
+def _read_if_there(session: Session, local: LocalStack, verb: str) -> Stack | None:
     """The files, unless there are none to be found: then a name is enough."""
+    separator = local.name_separator
     try:
-        return load_stack(local.request, name_separator=local.name_separator)
-    except InputError:
+        return load_stack(local.request, name_separator=separator, purpose=Purpose.NOTHING)
+    except InputError as error:
         flags = session.stack_flags
         if flags.files or not (flags.name or session.environment.get("COMPOSE_PROJECT_NAME")):
+            if isinstance(error, ComposeProblems):
+                name = flags.name or _name_if_known(local)
+                error.hint = f"stackctl -p {name} {verb} goes by what is there, without the file"
             raise
         return None
+
+
+def _name_if_known(local: LocalStack) -> str:
+    try:
+        return local.name
+    except InputError:
+        return "NAME"
 
 
 def _ask(session: Session, question: str) -> None:

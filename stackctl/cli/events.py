@@ -9,6 +9,7 @@ import typer
 from stackctl.cli import container_options as shared
 from stackctl.cli import options
 from stackctl.cli.moments import parse_moment
+from stackctl.compose.contents import Purpose
 from stackctl.errors import UnknownName
 from stackctl.local.engine_events import ContainerEvent, follow_events
 
@@ -47,7 +48,8 @@ def events(
     bounds = [f"{parse_moment(text, now=now):.9f}" if text else "" for text in (since, until)]
     wanted = frozenset(services or ())
     if wanted:
-        known = {service.key for service in stack.read(services or ()).document.services}
+        read = stack.read(tuple(services or ()), purpose=Purpose.NOTHING)
+        known = set(read.services)
         for service in wanted - known:
             raise UnknownName("service", service, known=known)
     render = render_json if as_json else render_line

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NamedTuple
 
-from stackctl.cli.bringing_up import BroughtUp, UpFlags, bring_up
+from stackctl.cli.bringing_up import BroughtUp, UpFlags, bring_up, read_for
 from stackctl.cli.local_stack import LocalStack
 from stackctl.cli.main import INTERRUPTED
 from stackctl.cli.render.log_prefixes import Prefixes, PrefixStyle
@@ -87,7 +87,7 @@ def run_up(session: Session, flags: UpFlags, attach: AttachFlags, *, is_detached
 def up_in_foreground(session: Session, flags: UpFlags, attach: AttachFlags) -> int:
     """Bring the stack up and stay; returns the exit code. Raises StackctlError."""
     local = LocalStack(session)
-    stack = local.read(named=flags.services)
+    stack = read_for(local, flags)
     shown = attached_services(stack, flags.services, attach)
     watch = _watch_of(session, local, stack, flags) if attach.watches else None
     following = Following(

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from stackctl.cli.local_stack import LocalStack
 from stackctl.cli.render.step_progress import ProgressMode, StepProgress
 from stackctl.cli.session import Session
+from stackctl.compose.contents import Purpose
 from stackctl.compose.dependencies import dependencies_of
 from stackctl.compose.document import Service
 from stackctl.compose.problems import ComposeProblems
@@ -87,7 +88,7 @@ def build_images(
 
     Raises ComposeProblems for all keys that no builder honours, before anything is built.
     """
-    stack = local.read(named=names)
+    stack = local.read(names, purpose=Purpose.IMAGES, with_dependencies=with_dependencies)
     services = chosen_services(stack, names, with_dependencies=with_dependencies)
     builds = image_builds(stack.name, services, stack.document.secrets)
     if not builds:
@@ -121,7 +122,7 @@ def _build(
 
 def pull_images(session: Session, local: LocalStack, flags: TransferFlags) -> int:
     """Pull each image once, several at a time; returns 1 if one is missing in the end."""
-    stack = local.read(named=flags.services)
+    stack = local.read(flags.services, purpose=Purpose.NOTHING)
     credentials = Credentials(session.environment)
     transfers: dict[str, _Transfer] = {}
     for service in chosen_services(
@@ -154,7 +155,7 @@ def _pull_one(
 
 def push_images(session: Session, local: LocalStack, flags: TransferFlags) -> int:
     """Push what is built here and has a name of the user's; returns 1 if one was not taken."""
-    stack = local.read(named=flags.services)
+    stack = local.read(flags.services, purpose=Purpose.NOTHING)
     services = chosen_services(stack, flags.services, with_dependencies=flags.with_dependencies)
     return _push(session, local, stack, services, flags)
 

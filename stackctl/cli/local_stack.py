@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from functools import cached_property
 
 from stackctl.cli.session import Session
+from stackctl.compose.contents import Purpose
 from stackctl.compose.request import LoadRequest
 from stackctl.errors import InputError, UnknownName
 from stackctl.local import observing, stack_files
@@ -52,10 +53,20 @@ class LocalStack:
         is_compatible = self._session.stack_flags.is_compatible
         return "_" if is_compatible or self._session.says_yes("COMPOSE_COMPATIBILITY") else "-"
 
-    def read(self, named: Sequence[str] = ()) -> stack_files.Stack:
+    def read(
+        self,
+        named: Sequence[str] = (),
+        *,
+        purpose: Purpose = Purpose.CONTAINERS,
+        with_dependencies: bool = True,
+    ) -> stack_files.Stack:
         """What the files say, with the services that are named. Raises ComposeProblems."""
         stack = stack_files.load_stack(
-            self.request, named=named, name_separator=self.name_separator
+            self.request,
+            named=named,
+            name_separator=self.name_separator,
+            purpose=purpose,
+            with_dependencies=with_dependencies,
         )
         off = {("services", key) for key in stack.switched_off}
         for note in stack.notes:

@@ -133,7 +133,8 @@ def run(
     local = shared.local_stack_of(context)
     images = ImageFlags(pull, builds=build, is_pull_quiet=quiet_pull, is_build_quiet=quiet_build)
     before = RunOptions(images, not no_deps, remove_orphans)
-    once = Run(local.engine, local.read(named=[service]), service, before, session.environment)
+    stack = local.read([service], with_dependencies=not no_deps)
+    once = Run(local.engine, stack, service, before, session.environment)
     return _run(session, once, wanted, is_quiet=quiet)
 
 

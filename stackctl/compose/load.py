@@ -10,8 +10,11 @@ convert     document -> spec (for a cluster)
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from stackctl.compose.built_images import with_built_images, without_building
 from stackctl.compose.checks import check_document
+from stackctl.compose.contents import Contents, Purpose, Wanted, wanted_contents
 from stackctl.compose.convert import convert
 from stackctl.compose.document import Document
 from stackctl.compose.grammar.names import stack_name_complaint
@@ -20,6 +23,7 @@ from stackctl.compose.problems import ComposeProblems, Note, ProblemLog
 from stackctl.compose.request import Loaded, LoadRequest
 from stackctl.compose.sections.reading import Reading, Value
 from stackctl.compose.sections.top_level import read_document
+from stackctl.compose.syntax.tree import Node
 from stackctl.compose.verdicts.judge import Judgement, enforce, judge
 from stackctl.compose.verdicts.rules import Target
 from stackctl.errors import InputError
@@ -57,7 +61,7 @@ def examine(request: LoadRequest, target: Target | None) -> Loaded:
     if request.interpolate:
         judgements = judge(assembled.root, target) if target else ()
         judgements = without_building(judgements, request.images)
-        document = _document(assembled, judgements, log, target=target, lenient=request.lenient)
+        document = _document(assembled, judgements, log, target=target, request=request)
         document = with_built_images(document, request.images)
         if request.checks:
             check_document(document, log, target, stack_name=assembled.name)
@@ -110,10 +114,21 @@ def _document(
     log: ProblemLog,
     *,
     target: Target | None,
-    lenient: bool,
+    request: LoadRequest,
 ) -> Document:
     root = assembled.root
     if target is not None:
-        root = enforce(root, judgements, log, target=target, lenient=lenient)
+        root = enforce(root, judgements, log, target=target, lenient=request.lenient)
     reading = Reading(log=log, base=assembled.base, variables=assembled.variables)
+    if request.contents is not None:
+        reading.contents = _contents(root, assembled, reading, request.contents)
     return read_document(Value(root, path=(), reading=reading), assembled.name)
+
+
+def _contents(root: Node, assembled: Assembled, reading: Reading, contents: Contents) -> Wanted:
+    """Which contents are needed stands in the document that is read without them."""
+    if contents.purpose is Purpose.NOTHING:
+        return frozenset()
+    scratch = msgspec.structs.replace(reading, log=ProblemLog(), contents=frozenset())
+    bare = read_document(Value(root, path=(), reading=scratch), assembled.name)
+    return wanted_contents(bare, contents)

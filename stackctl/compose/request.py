@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from stackctl.compose.contents import Contents
 from stackctl.compose.document import Document
 from stackctl.compose.problems import Note, Problem
 from stackctl.compose.syntax import tree
@@ -23,6 +24,7 @@ class LoadRequest(NamedTuple):
     project_directory: str | None = None  # instead of the first file's folder
     interpolate: bool = True  # without, the tree is merged, but not read
     checks: bool = True  # without, what only makes sense across sections is not looked at
+    contents: Contents | None = None  # of files that the files name; None is all of them
     lenient: bool = False  # what the target cannot do is noted and left out, not a problem
     images: Mapping[str, str] = {}  # service -> image built for it, whatever the files say
 

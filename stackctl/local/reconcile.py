@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
+from stackctl.compose.contents import with_dependencies
 from stackctl.compose.dependencies import dependencies_of
 from stackctl.compose.document import Document, Service
 from stackctl.compose.parts.relations import Condition, Dependency
@@ -84,10 +85,7 @@ def chosen_services(document: Document, options: PlanOptions) -> tuple[Service, 
     by_key = {service.key: service for service in document.services}
     wanted = list(options.services or by_key)
     if options.with_dependencies:
-        for key in wanted:  # grows while it is walked
-            for dependency in dependencies_of(by_key[key]):
-                if dependency.key in by_key and dependency.key not in wanted:
-                    wanted.append(dependency.key)
+        wanted = list(with_dependencies(document, wanted))
     return in_start_order(document, wanted)
 
 

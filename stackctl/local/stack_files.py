@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from stackctl.compose.contents import Contents, Purpose
 from stackctl.compose.dependencies import dependencies_of
 from stackctl.compose.document import Document, Service
 from stackctl.compose.load import load_document
@@ -51,12 +52,20 @@ class Stack(NamedTuple):
 
 
 def load_stack(
-    request: LoadRequest, *, named: Sequence[str] = (), name_separator: str = "-"
+    request: LoadRequest,
+    *,
+    named: Sequence[str] = (),
+    name_separator: str = "-",
+    purpose: Purpose = Purpose.CONTAINERS,
+    with_dependencies: bool = True,
 ) -> Stack:
     """The stack of a request; a service that is named is there though its profiles are off.
 
+    Env files, configs and secrets are read as far as the `purpose` needs them, for what is named.
+
     Raises InputError, ComposeProblems, UnknownName.
     """
+    request = request._replace(contents=Contents(purpose, tuple(named), with_dependencies))
     loaded = load_document(request, Target.LOCAL)
     document = loaded.document
     if any(key in loaded.switched_off for key in named):

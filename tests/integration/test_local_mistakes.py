@@ -292,3 +292,22 @@ def test_wrong_variables_are_refused(
     done = shop("up", "-d", environment=environment)
     assert (done.code, message in done.err) == (code, True), done.err
     assert shop.containers() == {}
+
+
+def test_an_env_file_or_secret_that_is_gone_keeps_nobody_from_ending_a_stack(
+    shop: LocalCommandLine,
+) -> None:
+    keys = "stop_grace_period: 0s, env_file: web.env, secrets: [word]"
+    secrets = "\nsecrets: {word: {environment: WORD}, nobodys: {file: gone.key}}"
+    shop.write(SERVICE % keys + secrets)
+    shop.write("A=1", file="web.env")
+    up = shop("up", "-d", environment={"WORD": "hush"})
+    assert up.code == 0, up.err
+    (shop.folder / "web.env").unlink()
+    # Beside a name that is given, a file that is found and wrong does not count.
+    del shop.environment["COMPOSE_PROJECT_NAME"]
+    shop.write("name: tlerr\n" + SERVICE % keys + secrets)
+    for words in (["ps"], ["logs"], ["restart"], ["stop"], ["start"], ["kill"], ["rm", "-f"]):
+        shop.succeeds(*words)
+    assert "web.env" in shop("up", "-d").err
+    shop.succeeds("down")

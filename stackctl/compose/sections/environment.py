@@ -132,6 +132,8 @@ def _variables_of(
     written = filled_text(path_value)
     if not written:
         return {}
+    if not item.needs_contents:
+        return {}
     reading = item.reading
     try:
         path = reading.base / absolute_path(written, reading)

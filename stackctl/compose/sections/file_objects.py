@@ -113,6 +113,8 @@ def _source(written: dict[str, Value], kind: Kind) -> _Source:
 
 
 def _variable(value: Value, name: str, kind: Kind) -> bytes:
+    if not value.needs_contents:
+        return b""
     content = value.reading.variables(name) if name else ""
     if content is None:
         value.problem(f"the variable {shown(name)} is not set", "set it, or use file:")
@@ -127,6 +129,8 @@ def _located_file(value: Value, written: str, kind: Kind) -> _Source:
     path = ""
     try:
         path = absolute_path(written, reading)
+        if not value.needs_contents:
+            return _Source(file=path)
         return _Source(file=path, data=read_bytes(reading.base / path, bytes_max=kind.bytes_max))
     except ValueError as error:
         value.problem(str(error))

@@ -36,6 +36,7 @@ class Reading(msgspec.Struct):
     base: Path  # absolute: what relative paths in the file start from
     variables: Lookup
     ports_left: int = PORTS_MAX
+    contents: frozenset[tuple[str, str]] | None = None  # section and key; None is all of them
 
 
 class Value:
@@ -131,6 +132,12 @@ class Value:
     def is_list(self) -> bool:
         """Whether the value is a list."""
         return isinstance(self.node, tree.Sequence)
+
+    @property
+    def needs_contents(self) -> bool:
+        """Whether what stands outside the file is read for the object this value is a part of."""
+        wanted = self.reading.contents
+        return wanted is None or self.path[:2] in wanted
 
     def plain(self) -> object:
         """The value as it stands, in lists, mappings and scalars."""
