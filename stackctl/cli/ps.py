@@ -16,7 +16,7 @@ def ps(
     *,
     services: local_options.Services = None,
     shows_all: Annotated[
-        bool, typer.Option("--all", "-a", help="Show stopped containers, too.")
+        bool, typer.Option("--all", "-a", help="Show stopped containers, too, and those of run.")
     ] = False,
     filters: Annotated[
         list[str] | None,

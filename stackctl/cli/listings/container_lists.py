@@ -44,7 +44,9 @@ def list_stack_containers(session: Session, services: Sequence[str], options: Ps
         if status not in STATES:
             raise InputError(f"{status!r} is no status", hint=f"one of {', '.join(STATES)}")
     engine = Engine(find_endpoint(session.environment))
-    found = [it for it in list_containers(engine, _stack_name(session)) if not it.is_one_off]
+    found: Sequence[Container] = list_containers(engine, _stack_name(session))
+    if not options.shows_all and not statuses:
+        found = [it for it in found if not it.is_one_off]
     known = {it.service for it in found}
     if unknown := [service for service in services if service not in known]:
         known |= _services_of_file(session)
@@ -161,7 +163,8 @@ def _stack_name(session: Session) -> str:
 
 def _services_of_file(session: Session) -> set[str]:
     from stackctl.cli.local_stack import LocalStack
+    from stackctl.compose.contents import Purpose
     from stackctl.local.stack_files import load_stack
 
-    stack = load_stack(LocalStack(session).request)
+    stack = load_stack(LocalStack(session).request, purpose=Purpose.NOTHING)
     return {*stack.services, *stack.switched_off}

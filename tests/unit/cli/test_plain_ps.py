@@ -90,3 +90,27 @@ def test_the_name_is_that_of_the_file(
 )
 def test_the_rest_is_left_to_typer(words: str) -> None:
     assert plain_ps.run(None, words.split()) is None  # type: ignore[arg-type]  # never looked at
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ("ps", []),
+        ("ps -a", ["shop-web-run-1"]),
+        ("ps --status running", ["shop-web-run-1"]),
+        ("ps --status exited", []),
+    ],
+)
+def test_containers_of_run_are_shown_by_who_asks_for_all_or_a_status(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, words: str, shown: list[str]
+) -> None:
+    path = tmp_path / "engine.sock"
+    one_off = {**CONTAINERS[0]["Labels"], "com.docker.compose.oneoff": "True"}  # type: ignore[dict-item]  # of mixed values
+    with serve_lists(
+        path,
+        {"/containers/json": [{**CONTAINERS[0], "Names": ["/shop-web-run-1"], "Labels": one_off}]},
+    ):
+        environment = {"DOCKER_HOST": f"unix://{path}", "HOME": str(tmp_path)}
+        words_ = ["-p", "shop", *words.split(), "--format", "{{.Name}}"]
+        assert main.main(words_, environment) == 0
+    assert capsys.readouterr().out.splitlines() == shown
