@@ -57,7 +57,8 @@ def _findings(session: Session, options: LintOptions) -> Findings:
     from stackctl.compose.verdicts.rules import Kind, Target
 
     target = Target(options.target)
-    loaded = examine(options.files.request(session, options.stack_name), target)
+    request = options.files.request(session, options.stack_name)
+    loaded = examine(request._replace(is_local=target is Target.LOCAL), target)
     refused = [each for each in loaded.judgements if each.verdict.kind is Kind.REFUSED]
     said_in_the_table = {problem_of(each, target) for each in refused}
     problems = [problem for problem in loaded.problems if problem not in said_in_the_table]

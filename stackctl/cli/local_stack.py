@@ -37,6 +37,7 @@ class LocalStack:
             environment=self._session.environment,
             paths=flags.files,
             stack_name=flags.name,
+            is_local=True,
             env_files=flags.env_files,
             profiles=flags.profiles,
             project_directory=flags.directory,

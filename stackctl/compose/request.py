@@ -19,6 +19,7 @@ class LoadRequest(NamedTuple):
     environment: Mapping[str, str]
     paths: Sequence[str] = ()  # `-` is the standard input; a later file goes over earlier ones
     stack_name: str | None = None
+    is_local: bool = False  # for one engine, where fewer names are taken
     env_files: Sequence[str] = ()  # instead of .env
     profiles: Sequence[str] = ()  # `*` is all of them
     project_directory: str | None = None  # instead of the first file's folder

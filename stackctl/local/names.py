@@ -15,8 +15,11 @@ def container_name(stack_name: str, service: Service, number: int) -> str:
 
 
 def built_image(stack_name: str, service_key: str, separator: str = "-") -> str:
-    """The name of an image that is built for a service without `image:`."""
-    return f"{stack_name}{separator}{service_key}"
+    """The name of an image that is built for a service without `image:`.
+
+    A stack of a cluster may have capitals in its name, an image may not.
+    """
+    return f"{stack_name.lower()}{separator}{service_key}"
 
 
 def image_of(stack_name: str, service: Service) -> str:

@@ -148,13 +148,16 @@ def _stack_name(session: Session) -> str:
     """The name alone, from the flags, the environment or the files."""
     flags = session.stack_flags
     if flags.name:
-        return flags.name
+        from stackctl.compose.grammar.names import checked_name
+
+        return checked_name(flags.name, is_local=True)
     from stackctl.compose.merging.assemble import stack_name
     from stackctl.compose.request import LoadRequest
 
     request = LoadRequest(
         environment=session.environment,
         paths=flags.files,
+        is_local=True,
         env_files=flags.env_files,
         project_directory=flags.directory,
     )

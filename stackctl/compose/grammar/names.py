@@ -7,6 +7,7 @@ plain character classes; the pattern that Swarm documents for names takes expone
 import re
 
 from stackctl.compose.problems import shown
+from stackctl.errors import InputError
 
 SERVICE_NAME_LENGTH_MAX = 63  # a DNS label, and the longest name that the engine's DNS may carry
 CONFIG_NAME_LENGTH_MAX = 64
@@ -17,6 +18,8 @@ RESERVED_NETWORK_NAMES = frozenset(("bridge", "host", "none", "ingress"))
 
 _RULE = "has letters, digits, - and _, and begins and ends with a letter or digit"
 _SERVICE = re.compile(r"[a-zA-Z0-9](?:[-_a-zA-Z0-9]*[a-zA-Z0-9])?")
+_NOT_OF_PROJECTS = re.compile(r"[^a-z0-9_-]")
+_PROJECT = re.compile(r"[a-z0-9][-_a-z0-9]*")
 _OBJECT = re.compile(r"[a-zA-Z0-9][-_.a-zA-Z0-9]*")
 _ALIAS = re.compile(r"[a-zA-Z0-9_](?:[-_.a-zA-Z0-9]{0,252}[a-zA-Z0-9_])?")
 _HOSTNAME_LABEL = re.compile(r"[a-zA-Z0-9](?:[-_a-zA-Z0-9]{0,61}[a-zA-Z0-9])?")
@@ -35,6 +38,33 @@ def stack_name_complaint(name: str) -> str | None:
     if len(name) >= SERVICE_NAME_LENGTH_MAX - 1:
         return "is too long to leave room for the names of services"
     return None
+
+
+def local_name_complaint(name: str) -> str | None:
+    """What is wrong with the name of a stack on one engine, or None: images are called after it."""
+    if not _PROJECT.fullmatch(name):
+        return (
+            "on one engine a stack's name has lower-case letters, digits, - and _, and begins with "
+            "a letter or digit"
+        )
+    if len(name) >= SERVICE_NAME_LENGTH_MAX - 1:
+        return "is too long to leave room for the names of services"
+    return None
+
+
+def normalised_name(text: str) -> str:
+    """What Compose makes of a folder's name, or of `name:`; "" when nothing is left of it."""
+    return _NOT_OF_PROJECTS.sub("", text.lower()).lstrip("_-")
+
+
+def checked_name(name: str, *, is_local: bool) -> str:
+    """The name that somebody gives, as it is. Raises `InputError` when it is none."""
+    complaint = local_name_complaint(name) if is_local else stack_name_complaint(name)
+    if complaint:
+        other = normalised_name(name)
+        hint = f"{other} is one" if is_local and other and not local_name_complaint(other) else None
+        raise InputError(f"invalid stack name {name!r}: {complaint}", hint=hint)
+    return name
 
 
 def service_name_complaint(name: str, stack_name: str) -> str | None:

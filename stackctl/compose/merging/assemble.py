@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from stackctl.compose import read
-from stackctl.compose.grammar.names import stack_name_complaint
+from stackctl.compose.grammar.names import checked_name
 from stackctl.compose.merging.extends import Extending, Source
 from stackctl.compose.merging.files import ComposeFile, Files, compose_file
 from stackctl.compose.merging.identities import text_of
@@ -118,10 +118,7 @@ def stack_name(request: LoadRequest) -> str:
         explicit = request.environment.get(STACK_NAME_VARIABLE)
         request = request._replace(stack_name=explicit or None)
     if request.stack_name is not None:
-        complaint = stack_name_complaint(request.stack_name)
-        if complaint:
-            raise InputError(f"invalid stack name {request.stack_name!r}: {complaint}")
-        return request.stack_name
+        return checked_name(request.stack_name, is_local=request.is_local)
     log = ProblemLog()
     sources = find_sources(request, log)
     files = Files(log)

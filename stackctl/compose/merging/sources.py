@@ -6,7 +6,6 @@ environment of the caller, in the files of `--env-file`, or in `.env`. Without `
 first to say which files there are.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from os import pathsep
 from os.path import normpath
@@ -14,7 +13,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from stackctl.compose import read
-from stackctl.compose.grammar.names import stack_name_complaint
+from stackctl.compose.grammar.names import (
+    checked_name,
+    local_name_complaint,
+    normalised_name,
+)
 from stackctl.compose.merging.files import STDIN_SHOWN, ComposeFile, compose_file
 from stackctl.compose.problems import Place, Position, ProblemLog
 from stackctl.compose.request import LoadRequest
@@ -40,7 +43,6 @@ ENV_FILES_VARIABLE = "COMPOSE_ENV_FILES"
 NO_DOTENV_VARIABLE = "COMPOSE_DISABLE_ENV_FILE"
 
 _TRUE = frozenset(("1", "t", "true", "y", "yes", "on"))
-_NOT_IN_NAMES = re.compile(r"[^a-z0-9_-]")
 
 
 class Sources(NamedTuple):
@@ -78,16 +80,13 @@ def explicit_name(request: LoadRequest, variables: Variables) -> str | None:
     name = request.stack_name
     if name is None:
         name = variables.setting(STACK_NAME_VARIABLE) or None
-    complaint = stack_name_complaint(name) if name is not None else None
-    if complaint:
-        raise InputError(f"invalid stack name {name!r}: {complaint}")
-    return name
+    return None if name is None else checked_name(name, is_local=request.is_local)
 
 
 def name_from(text: str) -> str | None:
     """A stack's name made of a folder's or of `name:`; None when nothing is left of it."""
-    name = _NOT_IN_NAMES.sub("", text.lower()).strip("_-")
-    return None if stack_name_complaint(name) else name
+    name = normalised_name(text)
+    return None if local_name_complaint(name) else name
 
 
 def active_profiles(request: LoadRequest, variables: Variables) -> frozenset[str]:

@@ -238,7 +238,7 @@ def test_a_name_that_is_given_is_not_changed_but_refused(
     ("text", "name"),
     [
         ("My App", "myapp"),
-        ("_-a.b_c-", "ab_c"),
+        ("_-a.b_c-", "ab_c-"),
         ("ÄÖ", None),
         ("", None),
         ("x" * 100, None),
@@ -247,6 +247,18 @@ def test_a_name_that_is_given_is_not_changed_but_refused(
 )
 def test_a_name_is_made_of_what_may_be_in_one(text: str, name: str | None) -> None:
     assert name_from(text) == name
+
+
+def test_capitals_are_for_clusters(files: TreeFolder) -> None:
+    files.write(a_yml="services: {}")
+    asks(files, stack_name="Shop")
+    assert files.assembled("a.yml").name == "Shop"
+    for given, environment in (("Shop", {}), (None, {"COMPOSE_PROJECT_NAME": "Shop"})):
+        asks(files, stack_name=given, environment=environment)
+        files.request = files.request._replace(is_local=True)
+        with pytest.raises(InputError, match="lower-case") as caught:
+            files.assembled("a.yml")
+        assert caught.value.hint == "shop is one"
 
 
 def test_a_name_in_the_file_of_which_nothing_is_left_is_a_problem(files: TreeFolder) -> None:
