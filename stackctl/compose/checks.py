@@ -27,7 +27,7 @@ def check_document(
     check_ports(document, log, target)
     check_addresses(document, log, target)
     if target is Target.CLUSTER:
-        check_for_cluster(document, log)
+        check_for_cluster(document, log, stack_name)
         check_links(document, log)
         check_placing(document, log)
         check_start_steps(document, log, stack_name)

@@ -21,6 +21,14 @@ KEYS = (
         "a key that is ignored looks like one that works",
     ),
     Deviation(
+        "service-names",
+        "names of services with a dot, or with `-` or `_` at an end",
+        "refused",
+        "accepted",
+        "accepted on one engine; refused in a cluster",
+        "in a cluster a name is one label of the DNS, and a dot begins the domain",
+    ),
+    Deviation(
         "cluster-volumes",
         "`x-cluster-spec` and mounts of `type: cluster`",
         "volumes of a CSI driver",

@@ -4,7 +4,7 @@ import ipaddress
 
 from stackctl.compose.dependencies import place_of
 from stackctl.compose.document import Document, Service
-from stackctl.compose.grammar.names import RESERVED_NETWORK_NAMES
+from stackctl.compose.grammar.names import RESERVED_NETWORK_NAMES, service_name_complaint
 from stackctl.compose.object_specs import used_networks
 from stackctl.compose.parts.objects import IpamPool, Network
 from stackctl.compose.problems import ProblemLog
@@ -13,7 +13,7 @@ from stackctl.model.specs import PortMode
 _SMALLEST_PREFIX = 29  # gateways of three nodes, a virtual IP, and a task
 
 
-def check_for_cluster(document: Document, log: ProblemLog) -> None:
+def check_for_cluster(document: Document, log: ProblemLog, stack_name: str) -> None:
     """Report what no cluster can carry out, and note what has no effect there."""
     used = used_networks(document)
     for key, network in document.networks.items():
@@ -22,6 +22,8 @@ def check_for_cluster(document: Document, log: ProblemLog) -> None:
             words = "used" if network.external else "made"
             log.note(network.place, f"no service is on this network, so it is not {words}")
     for service in document.services:
+        if complaint := service_name_complaint(service.key, stack_name):
+            log.add(service.place, complaint)
         _check_mesh(service, document, log)
 
 

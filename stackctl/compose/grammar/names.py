@@ -18,6 +18,7 @@ RESERVED_NETWORK_NAMES = frozenset(("bridge", "host", "none", "ingress"))
 
 _RULE = "has letters, digits, - and _, and begins and ends with a letter or digit"
 _SERVICE = re.compile(r"[a-zA-Z0-9](?:[-_a-zA-Z0-9]*[a-zA-Z0-9])?")
+_SERVICE_KEY = re.compile(r"[-_.a-zA-Z0-9]+")
 _NOT_OF_PROJECTS = re.compile(r"[^a-z0-9_-]")
 _PROJECT = re.compile(r"[a-z0-9][-_a-z0-9]*")
 _OBJECT = re.compile(r"[a-zA-Z0-9][-_.a-zA-Z0-9]*")
@@ -67,8 +68,15 @@ def checked_name(name: str, *, is_local: bool) -> str:
     return name
 
 
+def service_key_complaint(name: str) -> str | None:
+    """What is wrong with the key of a service for any target, or None."""
+    if not _SERVICE_KEY.fullmatch(name):
+        return "a service's name has letters, digits, -, _ and ."
+    return None
+
+
 def service_name_complaint(name: str, stack_name: str) -> str | None:
-    """What is wrong with the key of a service, or None."""
+    """What is wrong with the name of a service of a cluster, or None."""
     if not _SERVICE.fullmatch(name):
         return f"a service's name {_RULE}"
     full = full_name(stack_name, name)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import msgspec
 
 from stackctl.compose.document import Deploy, Service, WindowsOptions
-from stackctl.compose.grammar.names import service_name_complaint
+from stackctl.compose.grammar.names import service_key_complaint
 from stackctl.compose.parts.attachments import NetworkUse
 from stackctl.compose.problems import shown
 from stackctl.compose.sections import lifecycle, relations
@@ -45,9 +45,9 @@ class _Body(NamedTuple):
     builds: bool
 
 
-def read_service(key: str, value: Value, stack_name: str) -> Service:
+def read_service(key: str, value: Value, stack_name: str) -> Service:  # noqa: ARG001 - all readers alike
     """Everything that the file says about one service."""
-    complaint = service_name_complaint(key, stack_name)
+    complaint = service_key_complaint(key)
     if complaint:
         value.key_problem(complaint)
     fields = Fields(value, "a mapping with at least image:")

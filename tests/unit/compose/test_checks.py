@@ -1,7 +1,11 @@
 """What only makes sense across sections."""
 
+from pathlib import Path
+
 import pytest
 
+from stackctl.compose.problems import ComposeProblems
+from tests.local_stacks import document
 from tests.unit.compose.stack_folder import StackFolder
 
 
@@ -127,3 +131,12 @@ def test_names_of_services(stack: StackFolder, key: str, problem: str) -> None:
     (found,) = stack.problems(f"services:\n  {key}:\n    image: x\n")
     assert found.startswith("2:3: ")
     assert found.endswith(problem)
+
+
+@pytest.mark.parametrize("key", ["a.b", "web-", "_x", ".a", "x" * 90])
+def test_one_engine_takes_all_names_of_services_that_compose_takes(
+    tmp_path: Path, key: str
+) -> None:
+    assert document(tmp_path, f"services: {{{key}: {{image: x}}}}").services[0].key == key
+    with pytest.raises(ComposeProblems, match="a service's name has letters"):
+        document(tmp_path, f"services: {{'{key}!': {{image: x}}}}")
