@@ -49,14 +49,20 @@ def bring_up(
 
     `local` and `stack` are given by who has read them already.
     """
+    plan = flags.options.plan
+    removes_orphans = plan.removes_orphans or session.says_yes("COMPOSE_REMOVE_ORPHANS")
+    ignores_orphans = session.says_yes("COMPOSE_IGNORE_ORPHANS")
+    if removes_orphans and ignores_orphans:
+        raise InputError(
+            "--remove-orphans and COMPOSE_IGNORE_ORPHANS exclude each other", hint="take one"
+        )
     local = local or LocalStack(session)
     stack = stack or read_for(local, flags)
     options = flags.options._replace(
         at_once_max=parallel_limit(session, flags.options.at_once_max),
-        plan=flags.options.plan._replace(
-            removes_orphans=flags.options.plan.removes_orphans
-            or session.says_yes("COMPOSE_REMOVE_ORPHANS"),
-            ignores_orphans=session.says_yes("COMPOSE_IGNORE_ORPHANS"),
+        plan=plan._replace(
+            removes_orphans=removes_orphans,
+            ignores_orphans=ignores_orphans,
             takes_everything=session.stack_flags.takes_everything,
         ),
     )
