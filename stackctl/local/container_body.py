@@ -14,7 +14,7 @@ from stackctl.compose.dependencies import dependencies_of
 from stackctl.compose.document import Document, Service
 from stackctl.compose.printing.hashing import service_hash
 from stackctl.local import labels, names
-from stackctl.local.container_files import CopiedFile, file_system
+from stackctl.local.container_files import CopiedFile, contents_digest, file_system
 from stackctl.local.container_networks import (
     Attachment,
     attachments,
@@ -124,9 +124,11 @@ def container_labels(service: Service, number: int, making: Making) -> dict[str,
         f"{it.key}:{it.condition.value}:{str(it.restart).lower()}"
         for it in dependencies_of(service)
     )
+    contents = contents_digest(making.document, service)
     return {
         **service.container.labels,
         **labels.stack_labels(making.origin),
+        **({labels.CONTENTS: contents} if contents else {}),
         labels.SERVICE: service.key,
         labels.NUMBER: str(number),
         labels.ONE_OFF: "False",

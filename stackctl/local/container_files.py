@@ -5,6 +5,7 @@ one with an owner or mode of its own, or without a file, is copied into the cont
 starts.
 """
 
+import hashlib
 import io
 import tarfile
 from collections.abc import Mapping
@@ -75,10 +76,7 @@ def file_system(
     ]
     if service.use_api_socket and engine_socket:
         mounts.append({"Type": "bind", "Source": engine_socket, "Target": SOCKET_IN_CONTAINER})
-    files: list[tuple[FileUse, FileObject]] = [
-        *((use, document.configs[use.key]) for use in service.configs),
-        *((use, document.secrets[use.key]) for use in service.secrets),
-    ]
+    files = _files(document, service)
     mounts += [
         {"Type": "bind", "Source": found.file, "Target": file.target, "ReadOnly": True}
         for file, found in files
@@ -86,6 +84,25 @@ def file_system(
     ]
     copied = [_copied(file, found) for file, found in files if not is_mounted(file, found)]
     return FileSystem(tuple(mounts), tuple(binds), tmpfs, tuple(copied))
+
+
+def contents_digest(document: Document, service: Service) -> str:
+    """What is copied into the containers of a service, as one short text; "" is nothing."""
+    copied = [
+        _copied(use, found)
+        for use, found in _files(document, service)
+        if not is_mounted(use, found)
+    ]
+    if not copied:
+        return ""
+    return hashlib.sha256(archive_of(tuple(copied))).hexdigest()
+
+
+def _files(document: Document, service: Service) -> list[tuple[FileUse, FileObject]]:
+    return [
+        *((use, document.configs[use.key]) for use in service.configs),
+        *((use, document.secrets[use.key]) for use in service.secrets),
+    ]
 
 
 def inherited_volumes(

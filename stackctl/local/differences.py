@@ -6,6 +6,7 @@ from stackctl.compose.dependencies import NAMESPACE_KEYS, dependencies_of, servi
 from stackctl.compose.document import Document, Service
 from stackctl.compose.printing.hashing import service_hash
 from stackctl.local import labels, names
+from stackctl.local.container_files import contents_digest
 from stackctl.local.observed import RUNNING, Container, Observed
 from stackctl.local.resources import network_name
 
@@ -26,6 +27,9 @@ def replacement_cause(
             return f"{other} is replaced, and it shares that container's namespace or volumes"
     if container.config_hash != service_hash(service):
         return _other_maker(container) or "its configuration has changed"
+    known = container.labels.get(labels.CONTENTS)  # not of one that Compose has made
+    if known and known != contents_digest(document, service):
+        return "what is in its configs or secrets has changed"
     image = observed.images.get(names.image_of(stack_name, service))
     if image is not None and image.id != container.labels.get(labels.IMAGE, image.id):
         return "its image has changed"

@@ -24,6 +24,9 @@ REPLACES = f"{PREFIX}replace"
 # its file does not have, unless it begins with com.docker.
 MADE_FROM = f"{PREFIX}stackctl-made-from"
 
+# Of our own, too: what was copied into a container. Compose does not notice when that changes.
+CONTENTS = f"{PREFIX}stackctl-contents"
+
 # What we say we are: a version of Compose whose labels these are.
 COMPATIBLE_VERSION = "2.40.0"
 

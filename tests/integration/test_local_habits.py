@@ -28,3 +28,31 @@ services:
 """)
     assert "1 packets received" in shop.succeeds("up", "--exit-code-from", "web").out
     assert shop.succeeds("ps", "-a", "--services").out.split() == ["api.v1", "web"]
+
+
+def test_new_contents_of_configs_and_secrets_reach_the_containers(shop: LocalCommandLine) -> None:
+    shop.write(f"""
+services: {{web: {{{SLEEPER}, configs: [page], secrets: [word]}}}}
+configs: {{page: {{content: "page $PAGE"}}}}
+secrets: {{word: {{environment: WORD}}}}
+""")
+
+    def up(page: str, word: str) -> str:
+        done = shop("up", "-d", environment={"PAGE": page, "WORD": word})
+        assert done.code == 0, done.err
+        seen = shop.succeeds("exec", "-T", "web", "cat", "/page", "/run/secrets/word").out
+        assert seen == f"page {page}{word}"
+        return shop.containers()["web-1"].id
+
+    first = up("1", "a")
+    assert up("1", "a") == first
+    second = up("2", "a")
+    assert len({first, second, up("2", "b")}) == 3
+
+
+def test_orphans_cannot_be_removed_and_ignored(shop: LocalCommandLine) -> None:
+    shop.write(f"services: {{web: {{{SLEEPER}}}}}")
+    ignoring = {"COMPOSE_IGNORE_ORPHANS": "1"}
+    done = shop("up", "-d", "--remove-orphans", environment=ignoring)
+    assert (done.code, shop.containers()) == (2, {})
+    assert "COMPOSE_IGNORE_ORPHANS" in done.err

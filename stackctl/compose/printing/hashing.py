@@ -2,7 +2,7 @@
 
 Left out is what can change while a container runs on: how many there are, how they are built or
 fetched, what they wait for, when they are switched on. Contents of configs and secrets are not
-part of it either, as with `docker compose`.
+part of it either, as with `docker compose`; on one engine they have a label of their own.
 """
 
 import hashlib

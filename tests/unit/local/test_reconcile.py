@@ -6,6 +6,8 @@ import pytest
 
 from stackctl.compose.document import Document
 from stackctl.errors import InputError
+from stackctl.local.container_files import contents_digest
+from stackctl.local.labels import CONTENTS
 from stackctl.local.observed import Observed, ObservedImage, ObservedNetwork
 from stackctl.local.plan import CreateContainer, StartContainer
 from stackctl.local.reconcile import PlanOptions, Recreate
@@ -44,6 +46,20 @@ def test_a_stack_that_is_as_the_file_says_needs_nothing(two: Document) -> None:
 def test_a_stopped_container_is_started_and_not_replaced(two: Document) -> None:
     observed = up_and_running(two, states={"shop-web-1": "Exited (1) 3 seconds ago"})
     assert plan_text(plan(two, observed)) == "start shop-web-1"
+
+
+def test_changed_contents_that_were_copied_in_replace_a_container(tmp_path: Path) -> None:
+    text = "services: {web: {image: busybox, configs: [page]}}\nconfigs: {page: {content: %s}}"
+    found = document(tmp_path, text % "old")
+    observed = up_and_running(found)
+    (web,) = observed.containers
+    noted = web._replace(labels={**web.labels, CONTENTS: contents_digest(found, found.services[0])})
+    for it in (web, noted):  # a container that Compose has made notes nothing
+        assert plan(found, observed._replace(containers=(it,))).steps == ()
+    changed = document(tmp_path, text % "new")
+    (create, *_) = plan(changed, observed._replace(containers=(noted,))).steps
+    assert create.cause == "what is in its configs or secrets has changed"
+    assert plan(changed, observed).steps == ()
 
 
 def test_a_changed_service_is_made_before_the_old_one_goes(tmp_path: Path, two: Document) -> None:
