@@ -113,6 +113,27 @@ def test_a_dockerfile_may_be_in_the_file_or_outside_of_the_context(
     assert print_files(built, "cat /elsewhere") == "it is"
 
 
+@pytest.mark.usefixtures("builder")
+def test_a_dockerfile_from_elsewhere_is_not_among_the_files_that_are_copied(
+    built: LocalCommandLine,
+) -> None:
+    inline = f"        FROM {BUSYBOX_IMAGE}\n        COPY . /all\n"
+    write_service(built, "", f"      dockerfile_inline: |\n{inline}")
+    (built.folder / "app" / "Dockerfile").unlink()
+    big = "x" * 9_000_000
+    built.write(big, file="app/below/big")
+    built.write("", file="app/below/empty")
+    (built.folder / "app" / "link").symlink_to("below/big")
+    listed = ["./below/big", "./below/empty", "./link"]
+    built.succeeds("build", "-q")
+    assert sorted(print_files(built, "cd /all; find . ! -type d").split()) == listed
+    assert print_files(built, "wc -c </all/link").strip() == str(len(big))
+    built.write("big\n**/big\n", file="app/.dockerignore")
+    built.succeeds("build", "-q")
+    listed = ["./.dockerignore", "./below/empty", "./link"]
+    assert sorted(print_files(built, "cd /all; find . ! -type d").split()) == listed
+
+
 def test_what_did_not_change_comes_from_the_cache(built: LocalCommandLine, builder: str) -> None:
     write_service(
         built, f"FROM {BUSYBOX_IMAGE}\nCOPY x /x\nRUN cat /x; date +%s%N >/made-{builder}\n"

@@ -47,6 +47,7 @@ class BuildkitNames(NamedTuple):
 
     session_id: str
     build_id: str
+    fetches: bool = False  # the context, too
 
 
 def image_builds(
@@ -112,7 +113,8 @@ def build_query(
 def _of_builder(buildkit: BuildkitNames | None) -> tuple[tuple[str, str], ...]:
     if buildkit is None:
         return (("version", "1"), ("rm", "1"), ("forcerm", "1"))
-    return (("version", "2"), ("session", buildkit.session_id), ("buildid", buildkit.build_id))
+    known = (("version", "2"), ("session", buildkit.session_id), ("buildid", buildkit.build_id))
+    return (*known, ("remote", "client-session")) if buildkit.fetches else known
 
 
 def _as_text(value: object) -> str:

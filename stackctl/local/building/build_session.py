@@ -4,12 +4,16 @@ The engine is asked to turn a request into a connection (`POST /session`), and c
 then on. The session has an id, which the build names; it ends with the build.
 """
 
+import hashlib
+import os
 import uuid
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
 from stackctl.local.building.agent_forwarding import agent_services
+from stackctl.local.building.dockerfile import ApartDockerfile
+from stackctl.local.building.folder_sync import folder_services
 from stackctl.local.building.grpc_connection import GrpcConnection
 from stackctl.local.building.session_services import build_services
 from stackctl.local.credentials import Credentials
@@ -31,13 +35,22 @@ class BuildSession:
         secrets: Mapping[str, bytes],
         agents: Mapping[str, str],
         credentials: Credentials,
+        apart: ApartDockerfile | None = None,
     ) -> None:
-        """`secrets` by their ids; `agents` are paths of sockets of ssh agents by their ids."""
+        """`secrets` by their ids; `agents` are paths of sockets of ssh agents by their ids.
+
+        What is `apart` is fetched in the session, with its context.
+        """
         self.id = uuid.uuid4().hex
         self._engine = engine
         self._services = build_services(secrets, credentials)
         if agents:
             self._services |= agent_services(agents)
+        self._shared_key = ""
+        if apart is not None:
+            self._services |= folder_services(apart)
+            # BuildKit keeps a folder that it has fetched, and next time asks for what has changed.
+            self._shared_key = hashlib.sha256(os.fsencode(apart.folder.resolve())).hexdigest()
         self._served: GrpcConnection | None = None
 
     def __enter__(self) -> Self:
@@ -45,7 +58,7 @@ class BuildSession:
         headers: dict[str, str | tuple[str, ...]] = {
             "X-Docker-Expose-Session-Uuid": self.id,
             "X-Docker-Expose-Session-Name": "stackctl",
-            "X-Docker-Expose-Session-Sharedkey": "",
+            "X-Docker-Expose-Session-Sharedkey": self._shared_key,
             "X-Docker-Expose-Session-Grpc-Method": tuple(self._services),
         }
         request = Request("POST", "/session", headers=headers, upgrades=True, protocol="h2c")

@@ -3,6 +3,7 @@
 BuildKit would also fetch the context file by file in the session, which saves sending what it has
 already. The request's body is taken instead: both builders then see the same files by the same
 rules, and the engine's own stream of a context of a few megabytes costs less than the questions.
+Only a Dockerfile that is not in its context makes it fetch both, as nothing hides it in a stream.
 """
 
 import base64
@@ -53,18 +54,21 @@ def build_with_buildkit(
         )
     credentials = Credentials(environment)
     build_id = uuid.uuid4().hex
-    with BuildSession(engine, secrets=secrets, agents=agents, credentials=credentials) as session:
+    build_session = BuildSession(
+        engine, secrets=secrets, agents=agents, credentials=credentials, apart=sent.apart
+    )
+    with build_session as session:
         query = build_query(
             wanted,
             flags,
-            dockerfile=sent.dockerfile,
+            dockerfile=sent.apart.name if sent.apart else sent.dockerfile,
             environment=environment,
-            buildkit=BuildkitNames(session.id, build_id),
+            buildkit=BuildkitNames(session.id, build_id, fetches=sent.apart is not None),
         )
         request = Request(
             "POST",
             f"/build?{urlencode(query)}",
-            sent.stream,
+            None if sent.apart else sent.stream,
             "application/x-tar",
             timeout_seconds=None,
         )

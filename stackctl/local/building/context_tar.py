@@ -17,6 +17,7 @@ from stackctl.local.building.ignore_patterns import IgnorePatterns, parse_lines
 
 _PIECE_BYTES = 256 * 1024
 _BLOCK_BYTES = 512
+IGNORE_FILE = ".dockerignore"
 
 
 class ExtraFile(NamedTuple):
@@ -39,13 +40,13 @@ def read_ignore_patterns(folder: Path, dockerfile: str) -> IgnorePatterns:
     Dockerfile and .dockerignore themselves are always sent, as the builder needs them. Raises
     InputError when the file cannot be read or holds no patterns.
     """
-    for name in (f"{dockerfile}.dockerignore", ".dockerignore"):
+    for name in (f"{dockerfile}{IGNORE_FILE}", IGNORE_FILE):
         path = folder / name
         if not path.is_file():
             continue
         try:
             lines = parse_lines(path.read_text(encoding="utf-8"))
-            return IgnorePatterns((*lines, "!.dockerignore", f"!{_escaped(dockerfile)}"))
+            return IgnorePatterns((*lines, f"!{IGNORE_FILE}", f"!{_escaped(dockerfile)}"))
         except (OSError, ValueError) as error:
             raise InputError(f"{path} cannot be used: {error}") from error
     return IgnorePatterns(())

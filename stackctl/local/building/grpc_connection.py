@@ -37,6 +37,7 @@ from stackctl.errors import StackctlError
 _HEAD_BYTES = 5
 _PIECE_BYTES = 64 * 1024
 _MESSAGE_BYTES_MAX = 16 * 1024 * 1024
+_BACKLOG_BYTES_MAX = 4 * 1024 * 1024
 _SEND_TIMEOUT_SECONDS = 60.0
 _WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError)
 _RESPONSE_HEAD = ((":status", "200"), ("content-type", "application/grpc"))
@@ -127,10 +128,13 @@ class GrpcConnection:
         self._calls: dict[int, Call] = {}
         self._outgoing: dict[int, _Outgoing] = {}
         self._asked = queue.SimpleQueue[tuple[int, bytes, tuple[Status, str] | None]]()
+        self._backlog = 0  # bytes that have still to be sent
+        self._room = threading.Condition()
         self._awake, self._alarm = socket.socketpair()
         self._alarm.setblocking(False)
         self._is_closing = False  # we end it
         self._is_over = False  # the other side ends it
+        self._has_ended = False
         self._thread = threading.Thread(target=self._serve, name="buildkit session", daemon=True)
 
     def start(self) -> None:
@@ -163,6 +167,9 @@ class GrpcConnection:
     def _end(self) -> None:
         for call in self._calls.values():
             call.finish()
+        with self._room:
+            self._has_ended = True
+            self._room.notify_all()
         with suppress(OSError, ProtocolError):
             if self._is_closing:
                 self._http.close_connection()
@@ -194,7 +201,11 @@ class GrpcConnection:
 
     def _note(self, event: Event) -> None:
         if isinstance(event, RequestReceived):
-            self._begin(event.stream_id, {str(name): str(value) for name, value in event.headers})
+            metadata: dict[str, str] = {}
+            for name, value in event.headers:
+                known = f"{metadata[str(name)]}, " if str(name) in metadata else ""
+                metadata[str(name)] = f"{known}{value!s}"
+            self._begin(event.stream_id, metadata)
         elif isinstance(event, DataReceived):
             self._http.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
             if call := self._calls.get(event.stream_id):
@@ -227,9 +238,18 @@ class GrpcConnection:
         self._ring()
 
     def _ask(self, stream: int, content: bytes) -> None:
-        head = b"\0" + len(content).to_bytes(4, "big")
-        self._asked.put((stream, head + content, None))
+        """Waits while the other side is slow. What is sent to one that is gone goes nowhere."""
+        message = b"\0" + len(content).to_bytes(4, "big") + content
+        with self._room:
+            self._room.wait_for(lambda: self._has_ended or self._backlog < _BACKLOG_BYTES_MAX)
+            self._backlog += len(message)
+        self._asked.put((stream, message, None))
         self._ring()
+
+    def _no_longer_behind(self, size: int) -> None:
+        with self._room:
+            self._backlog -= size
+            self._room.notify_all()
 
     def _ring(self) -> None:
         with suppress(OSError):  # full: it rings already; closed: nobody listens
@@ -246,6 +266,8 @@ class GrpcConnection:
             if outgoing := self._outgoing.get(stream):
                 outgoing.content += content
                 outgoing.trailers = _trailers(*ended) if ended else None
+            else:
+                self._no_longer_behind(len(content))
         for stream, outgoing in list(self._outgoing.items()):
             self._send_stream(stream, outgoing)
         self._send_frames()
@@ -263,6 +285,7 @@ class GrpcConnection:
                 return
             self._http.send_data(stream, bytes(outgoing.content[:size]))
             del outgoing.content[:size]
+            self._no_longer_behind(size)
         if outgoing.trailers is not None:
             self._http.send_headers(stream, outgoing.trailers, end_stream=True)
             if self._is_half_open(stream):
@@ -275,7 +298,8 @@ class GrpcConnection:
         return call is not None and not call.is_heard
 
     def _forget(self, stream: int) -> None:
-        self._outgoing.pop(stream, None)
+        if outgoing := self._outgoing.pop(stream, None):
+            self._no_longer_behind(len(outgoing.content))
         if call := self._calls.pop(stream, None):
             call.finish()
 

@@ -26,6 +26,7 @@ from tests.fakes.grpc_caller import GrpcCaller
 LARGE = bytes(range(256)) * 1024  # four times the window of a stream
 
 held = threading.Event()
+flooded = threading.Event()
 
 
 def echo(call: Call) -> None:
@@ -37,6 +38,12 @@ def hold(call: Call) -> None:
     call.send(b"begun")
     assert call.receive() is None
     held.set()
+
+
+def flood(call: Call) -> None:
+    for _ in range(100):
+        call.send(LARGE)
+    flooded.set()
 
 
 def refuse(_call: Call) -> None:
@@ -58,6 +65,7 @@ def answer_at_once(call: Call) -> None:
 METHODS: dict[str, Handler] = {
     "/echo": echo,
     "/hold": hold,
+    "/flood": flood,
     "/refuse": refuse,
     "/break": break_down,
     "/fail": fail,
@@ -171,6 +179,19 @@ def test_a_caller_who_goes_away_ends_the_serving() -> None:
             GrpcCaller(theirs)
             connection = GrpcConnection(ours, METHODS)
             connection.start()
+        connection.close()
+
+
+def test_who_sends_more_than_is_read_waits_until_the_caller_goes_away() -> None:
+    ours, theirs = socket.socketpair()
+    with ours:
+        with theirs:
+            caller = GrpcCaller(theirs)
+            connection = GrpcConnection(ours, METHODS)
+            connection.start()
+            caller.begin("/flood")
+            assert not flooded.wait(0.1)
+        assert flooded.wait(1)
         connection.close()
 
 
