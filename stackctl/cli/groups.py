@@ -89,6 +89,10 @@ ENTRIES: Mapping[str, Entry] = {
         "port", "Print where a port of a service's container is published, as ADDRESS:PORT."
     ),
     "images": Entry("images", "Show the images that the stack's containers run."),
+    "volumes": Entry(
+        "volumes",
+        "Show the stack's volumes on this engine, or those that some services have mounted.",
+    ),
     "events": Entry("events", "Print what happens to the stack's containers, as it happens."),
     "wait": Entry(
         "wait",
