@@ -30,6 +30,9 @@ _SWITCHES = frozenset(
     | {"--force", "--no-trunc", "--menu", "--watch", "--build", "--wait"}
 )
 
+# These are on unless somebody says no.
+_SWITCHED_ON = frozenset({"--orphans", "--interactive", "--sig-proxy"})
+
 app = typer.Typer(
     cls=LazyGroup,
     no_args_is_help=True,
@@ -138,11 +141,16 @@ def run_program(session: Session, arguments: Sequence[str]) -> int:
 
 
 def _without_values(arguments: Sequence[str]) -> list[str]:
-    """`--detach=true` as `--detach`, `--detach=false` as nothing."""
+    """`--detach=true` as `--detach`, `--detach=false` as nothing, `--orphans=false` as its
+    opposite.
+    """
     plain = []
     for word in arguments:
         flag, separator, value = word.partition("=")
-        if not separator or flag not in _SWITCHES or value not in {"true", "false"}:
+        is_on = flag in _SWITCHED_ON or (flag == "--prune" and "watch" in arguments)
+        if is_on and value in {"true", "false"}:
+            plain.append(flag if value == "true" else f"--no-{flag.removeprefix('--')}")
+        elif not separator or flag not in _SWITCHES or value not in {"true", "false"}:
             plain.append(word)
         elif value == "true":
             plain.append(flag)

@@ -1,6 +1,7 @@
 """`ps` and `ls`: the containers of a stack, and the stacks of an engine."""
 
 import json
+import re
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -25,6 +26,7 @@ from stackctl.local.observed import Container
 from stackctl.local.observing import list_all_containers, list_containers
 
 STATES = ("created", "running", "paused", "restarting", "removing", "exited", "dead")
+_AS_JSON = re.compile(r"json|\{\{\s*json\s+\.\s*\}\}")
 
 
 class PsOptions(NamedTuple):
@@ -96,7 +98,7 @@ def _write(session: Session, found: Sequence[Container], options: PsOptions) -> 
         return
     now = time.time()
     aged = [(it, render_age(it.created, now=now)) for it in found]
-    if listing.layout == "json":
+    if _AS_JSON.fullmatch(listing.layout):
         objects = (container_object(it, age=age) for it, age in aged)
         lines = (json.dumps(it, ensure_ascii=False) + "\n" for it in objects)
         session.terminal.write("".join(lines))

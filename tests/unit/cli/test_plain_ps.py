@@ -114,3 +114,26 @@ def test_containers_of_run_are_shown_by_who_asks_for_all_or_a_status(
         words_ = ["-p", "shop", *words.split(), "--format", "{{.Name}}"]
         assert main.main(words_, environment) == 0
     assert capsys.readouterr().out.splitlines() == shown
+
+
+def test_json_by_a_template_is_json(
+    environment: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    printed = []
+    for layout in ("json", "{{json .}}"):
+        assert main.main(["-p", "shop", "ps", "-a", "--format", layout], environment) == 0
+        printed.append(capsys.readouterr().out)
+    assert printed[0] == printed[1]
+    assert [json.loads(line)["ExitCode"] for line in printed[0].splitlines()] == [3, 0]
+
+
+def test_orphans_can_be_left_out_as_compose_writes_it(
+    environment: dict[str, str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "compose.yaml").write_text("name: shop\nservices: {db: {image: x}}\n")
+    assert main.main(["ps", "-a", "--orphans=false", "--services"], environment) == 0
+    assert capsys.readouterr().out == "db\n"
