@@ -91,15 +91,19 @@ class LocalStack:
 
     def container_of(self, service: str, *, index: int = 0, running: bool = True) -> Container:
         """One container of a service: of that number, else the lowest. Raises UnknownName."""
-        found = self.containers_of([service])
-        if running:
-            found = tuple(it for it in found if it.is_running)
-        if index:
-            found = tuple(it for it in found if it.number == index)
+        there = self.containers_of([service])
+        fitting = tuple(it for it in there if it.is_running or not running)
+        found = tuple(it for it in fitting if not index or it.number == index)
         if not found:
             number = f" number {index}" if index else ""
+            hint = f"stackctl up -d {service} starts it"
+            if index and fitting:
+                numbers = ", ".join(str(it) for it in sorted(it.number for it in fitting))
+                hint = f"--index takes one of {numbers}; stackctl scale {service}=N makes more"
+            if index and any(it.number == index for it in there):
+                hint = f"stackctl start {service} starts it"
             raise InputError(
                 f"service {service} has no {'running ' if running else ''}container{number}",
-                hint=f"stackctl up -d {service} starts it",
+                hint=hint,
             )
         return min(found, key=lambda it: it.number)

@@ -63,9 +63,7 @@ def _until(
         if complaint:
             raise StepFailed(
                 f"container {name} {complaint}",
-                hint=f"stackctl logs shows more; docker inspect {name} shows its health checks"
-                if "unhealthy" in complaint
-                else None,
+                hint=_hint(name, complaint),
                 details=last_lines(engine, name) or _last_check(state),
             )
         if _is_met(state, condition, is_health_wanted=is_health_wanted):
@@ -77,6 +75,14 @@ def _until(
             )
         if interrupted.wait(next(periods, _PERIOD_SECONDS)):
             return
+
+
+def _hint(name: str, complaint: str) -> str | None:
+    if "unhealthy" in complaint:
+        return f"stackctl logs shows more; docker inspect {name} shows its health checks"
+    if "exit code" in complaint:
+        return "stackctl logs shows all that it wrote; stackctl up goes on once that is mended"
+    return None
 
 
 def _state(engine: Engine, name: str) -> dict[str, Any]:
