@@ -122,8 +122,11 @@ class Watch:
         engine = self._local.engine
         before = find_image(engine, image_of(self._stack.name, service))
         secrets = self._stack.document.secrets
+        environment = self._session.environment
         for wanted in image_builds(self._stack.name, [service], secrets):
-            build_image(engine, wanted, BuildFlags(), environment=self._session.environment)
+            build_image(
+                engine, wanted, BuildFlags(), environment=environment, on_line=self._show_line
+            )
         plan = PlanOptions(services=(service.key,), with_dependencies=False)
         flags = UpFlags((service.key,), UpOptions(plan=plan), self._progress)
         with self._changes:
@@ -142,6 +145,10 @@ class Watch:
             # Another container may run it, or another image stand on it.
             if not (refusal.is_conflict or refusal.is_not_found):
                 raise
+
+    def _show_line(self, line: str) -> None:
+        if not self._is_quiet:
+            self._session.terminal.note(line)
 
     def _say(self, text: str) -> None:
         if not self._is_quiet:
