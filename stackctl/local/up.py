@@ -10,10 +10,10 @@ from stackctl.local.engine.client import Engine
 from stackctl.local.execute import AT_ONCE_MAX, execute
 from stackctl.local.image_needs import ImageFlags, ImageNeeds, image_needs, quieted
 from stackctl.local.names import image_of
-from stackctl.local.observed import Observed
+from stackctl.local.observed import PAUSED, Observed
 from stackctl.local.observing import find_images, observe
 from stackctl.local.plan import Plan
-from stackctl.local.progress import Report
+from stackctl.local.progress import Phase, Progress, Report
 from stackctl.local.reconcile import PlanOptions, Situation, chosen_services, plan_up
 from stackctl.local.stack_files import Stack
 
@@ -70,8 +70,24 @@ class Up:
             names = [image_of(self._stack.name, service) for service in self.services]
             observed = observed._replace(images=find_images(self._engine, names))
         plan = self._plan(observed)
+        if self._options.plan.starts:
+            self._tell_of_untouched(plan, observed, report)
         execute(plan, Actions(self._engine), report, at_once_max=self._options.at_once_max)
         return Foreseen(needs, plan, observed)
+
+    def _tell_of_untouched(self, plan: Plan, observed: Observed, report: Report) -> None:
+        """What is there already is said, so that nobody wonders whether anything was done."""
+        chosen = {service.key for service in self.services}
+        changed = {step.resource for step in plan.steps}
+        for it in observed.containers:
+            resource = f"Container {it.name}"
+            if it.service not in chosen or it.is_one_off or not it.is_alive or resource in changed:
+                continue
+            if it.state == PAUSED:
+                hint = f"stackctl unpause {it.service} lets it go on"
+                report(Progress(resource, Phase.WARNING, "Paused", hint))
+            else:
+                report(Progress(resource, Phase.DONE, it.state.capitalize()))
 
     def _observe(self) -> Observed:
         images = [image_of(self._stack.name, service) for service in self.services]
