@@ -43,6 +43,7 @@ class StepProgress:
         self._known: dict[str, Progress] = {}
         self._began: dict[str, float] = {}
         self._ended: dict[str, float] = {}
+        self._has_failed = False
         self._said: list[str] = []  # output that is not shown yet
         self._drawn = 0
         self._turns = 0
@@ -81,9 +82,16 @@ class StepProgress:
                     self._ended.pop(progress.id, None)
                 self._known[progress.id] = progress
             elif self._mode is ProgressMode.PLAIN and not progress.parent:
-                self._terminal.note(progress.output or plain_line(progress))
+                self._terminal.note(progress.output or plain_line(self._without_repeats(progress)))
             elif self._mode is ProgressMode.JSON:
                 self._terminal.note(json_line(progress))
+
+    def _without_repeats(self, progress: Progress) -> Progress:
+        """The first failure is what the command ends with: there it is said, with its hint."""
+        if progress.phase is not Phase.ERROR or self._has_failed:
+            return progress
+        self._has_failed = True
+        return progress._replace(details="")
 
     def _turn(self) -> None:
         while not self._finished.wait(_PERIOD_SECONDS):

@@ -90,3 +90,10 @@ def test_what_a_builder_says_is_a_line_elsewhere(mode: ProgressMode, shown: str)
     said = Progress("Image x", Phase.WORKING, "Building", output="#1 FROM y")
     picture = drawn(said, mode=mode)
     assert picture == shown if mode is not ProgressMode.JSON else shown in picture
+
+
+def test_plain_lines_leave_the_first_failure_to_the_end_of_the_command() -> None:
+    failures = [Progress(f"Container {name}", Phase.ERROR, "Error", "why") for name in "ab"]
+    assert drawn(*failures, mode=ProgressMode.PLAIN) == (
+        " Container a  Error\n Container b  Error  why\n"
+    )
