@@ -5,7 +5,9 @@ from typing import Annotated
 import typer
 
 from stackctl.cli import container_options as shared
-from stackctl.cli import images_making, options
+from stackctl.cli import images_making, local_options, options
+from stackctl.cli.bringing_up import progress_mode
+from stackctl.cli.render.step_progress import ProgressMode
 from stackctl.compose.grammar.quantities import parse_bytes
 from stackctl.errors import InputError
 from stackctl.local.building.build_request import BuildFlags
@@ -60,8 +62,11 @@ def build(
         bool,
         typer.Option("--with-dependencies", help="Build the services that these need, too."),
     ] = False,
+    progress: local_options.Progress = None,
 ) -> int:
     """Build the images of services that have `build:`."""
+    session, local = options.session_of(context), shared.local_stack_of(context)
+    quiet = quiet or progress_mode(session, progress) is ProgressMode.QUIET
     flags = BuildFlags(
         arguments=parse_arguments(build_argument or ()),
         memory_bytes=parse_memory(memory),
@@ -69,7 +74,6 @@ def build(
         pull=pull,
         is_quiet=quiet,
     )
-    session, local = options.session_of(context), shared.local_stack_of(context)
     code = images_making.build_images(
         session, local, services or (), flags, pushes=push, with_dependencies=with_dependencies
     )

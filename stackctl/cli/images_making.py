@@ -5,6 +5,7 @@ from enum import StrEnum
 from functools import partial
 from typing import NamedTuple
 
+from stackctl.cli.bringing_up import progress_mode
 from stackctl.cli.local_stack import LocalStack
 from stackctl.cli.render.step_progress import ProgressMode, StepProgress
 from stackctl.cli.session import Session
@@ -41,6 +42,7 @@ class TransferFlags(NamedTuple):
     with_dependencies: bool = False
     policy: PullPolicyFlag = PullPolicyFlag.ALWAYS
     is_quiet: bool = False
+    progress: ProgressMode | None = None
 
 
 class _Transfer(NamedTuple):
@@ -189,7 +191,7 @@ def _transfer(
     session: Session, transfers: list[_Transfer], flags: TransferFlags, *, words: tuple[str, str]
 ) -> int:
     failures: list[StackctlError] = []
-    mode = ProgressMode.QUIET if flags.is_quiet else ProgressMode.AUTO
+    mode = ProgressMode.QUIET if flags.is_quiet else progress_mode(session, flags.progress)
 
     def move(transfer: _Transfer, report: Report) -> None:
         resource = f"Image {transfer.image}"

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from stackctl.cli import container_options as shared
-from stackctl.cli import images_making, options
+from stackctl.cli import images_making, local_options, options
 from stackctl.cli.images_making import PullPolicyFlag, TransferFlags
 
 app = typer.Typer(name="pull", rich_markup_mode=None, add_completion=False)
@@ -34,6 +34,7 @@ def pull(
         PullPolicyFlag, typer.Option("--policy", help="Whether images that are here are pulled.")
     ] = PullPolicyFlag.ALWAYS,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+    progress: local_options.Progress = None,
 ) -> int:
     """Let the engine fetch the images of the services."""
     flags = TransferFlags(
@@ -43,6 +44,7 @@ def pull(
         with_dependencies=include_dependencies,
         policy=policy,
         is_quiet=quiet,
+        progress=progress,
     )
     return images_making.pull_images(
         options.session_of(context), shared.local_stack_of(context), flags

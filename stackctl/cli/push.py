@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from stackctl.cli import container_options as shared
-from stackctl.cli import images_making, options
+from stackctl.cli import images_making, local_options, options
 from stackctl.cli.images_making import TransferFlags
 
 app = typer.Typer(name="push", rich_markup_mode=None, add_completion=False)
@@ -28,6 +28,7 @@ def push(
         bool, typer.Option("--include-deps", help="Push for the services that these need, too.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+    progress: local_options.Progress = None,
 ) -> int:
     """Push the images of services that have both `build:` and `image:` to their registries."""
     flags = TransferFlags(
@@ -35,6 +36,7 @@ def push(
         ignores_failures=ignore_failures,
         with_dependencies=include_dependencies,
         is_quiet=quiet,
+        progress=progress,
     )
     return images_making.push_images(
         options.session_of(context), shared.local_stack_of(context), flags

@@ -9,6 +9,7 @@ import typer
 
 from stackctl.cli import container_options as shared
 from stackctl.cli import local_options, options, up_flags
+from stackctl.cli.bringing_up import progress_mode
 from stackctl.cli.render.step_progress import ProgressMode, StepProgress
 from stackctl.cli.session import Session
 from stackctl.compose.grammar.shell_words import split_words
@@ -107,6 +108,7 @@ def run(
     user: shared.User = "",
     volume: Volumes = None,
     working_directory: shared.WorkingDirectory = "",
+    progress: local_options.Progress = None,
 ) -> int:
     """Run a command in a new container of a service, beside those that it has."""
     session = options.session_of(context)
@@ -135,7 +137,8 @@ def run(
     before = RunOptions(images, not no_deps, remove_orphans)
     stack = local.read([service], with_dependencies=not no_deps)
     once = Run(local.engine, stack, service, before, session.environment)
-    return _run(session, once, wanted, is_quiet=quiet)
+    mode = ProgressMode.QUIET if quiet else progress_mode(session, progress)
+    return _run(session, once, wanted, mode)
 
 
 def _environment(paths: Sequence[str], words: Sequence[str], session: Session) -> list[str]:
@@ -156,8 +159,7 @@ def _environment(paths: Sequence[str], words: Sequence[str], session: Session) -
     return [*(f"{name}={value}" for name, value in found.items()), *given]
 
 
-def _run(session: Session, once: Run, wanted: OneOffOptions, *, is_quiet: bool) -> int:
-    mode = ProgressMode.QUIET if is_quiet else ProgressMode.AUTO
+def _run(session: Session, once: Run, wanted: OneOffOptions, mode: ProgressMode) -> int:
     with StepProgress(session.terminal, mode, title="run") as progress:
         made = once.prepare(wanted, progress.report)
     if wanted.is_detached:
