@@ -13,7 +13,7 @@ app = typer.Typer(name="config", rich_markup_mode=None, add_completion=False)
 EPILOG = """\b
 Examples:
   stackctl config -c compose.yaml -c production.yaml --format json -o merged.json
-  stackctl config --images"""
+  stackctl config --images web"""
 
 
 class Format(StrEnum):
@@ -23,6 +23,14 @@ class Format(StrEnum):
     JSON = "json"
 
 
+Chosen = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[SERVICE]...",
+        help="Only these services, and what they need.  [default: all]",
+        show_default=False,
+    ),
+]
 Layout = Annotated[Format, typer.Option("--format", help="How to print the files.")]
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Print nothing: the exit code says all.")
@@ -72,6 +80,7 @@ NoConsistency = Annotated[
 @app.command(name="config", epilog=EPILOG)
 def config(
     context: typer.Context,
+    chosen: Chosen = None,
     *,
     files: compose_options.Files = None,
     name: compose_options.Name = None,
@@ -108,9 +117,10 @@ def config(
         Listing.ENVIRONMENT: environment,
         Listing.HASH: hashed is not None,
     }
-    chosen = ConfigOptions(
+    asked = ConfigOptions(
         files=compose_options.FileOptions(files, env_files, profiles, project_directory),
         stack_name=name,
+        services=tuple(chosen or ()),
         as_json=layout is Format.JSON,
         is_quiet=quiet,
         output=output,
@@ -120,4 +130,4 @@ def config(
         is_normalized=not (no_normalize or no_path_resolution or no_env_resolution),
         is_checked=not no_consistency,
     )
-    return configuring.print_config(options.session_of(context), chosen)
+    return configuring.print_config(options.session_of(context), asked)

@@ -6,7 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from stackctl.cli.compose_options import FileOptions
-from stackctl.cli.compose_reading import refusal, show_notes, show_problems
+from stackctl.cli.compose_reading import (
+    refusal,
+    show_daily_notes,
+    show_problems,
+    show_unknown_profiles,
+)
+from stackctl.cli.config_parts import chosen_part
 from stackctl.cli.render.tables import Columns, Row, render_list
 from stackctl.cli.session import Session
 from stackctl.errors import InputError, UnknownName
@@ -45,6 +51,7 @@ class ConfigOptions(NamedTuple):
 
     files: FileOptions
     stack_name: str | None = None
+    services: tuple[str, ...] = ()
     as_json: bool = False
     is_quiet: bool = False
     output: str | None = None
@@ -57,20 +64,27 @@ class ConfigOptions(NamedTuple):
 
 def print_config(session: Session, options: ConfigOptions) -> int:
     """Print what the files say. Raises InputError when they are wrong, or flags exclude others."""
+    from stackctl.compose.contents import Contents, Purpose
     from stackctl.compose.load import examine
 
     _check_flags(options)
     request = options.files.request(session, options.stack_name)._replace(
         interpolate=options.is_interpolated, checks=options.is_checked
     )
+    if options.services:
+        contents = Contents(Purpose.CONTAINERS, options.services)
+        request = request._replace(contents=contents)
     loaded = examine(request, None)
     if loaded.problems:
         show_problems(session, loaded.problems)
         if options.listings and options.listings[0] in _SHOWN_ANYWAY:
             _write(session, options, _text(session, loaded, options))
         raise refusal(len(loaded.problems))
-    show_notes(session, loaded.notes)
+    if options.services:
+        loaded = chosen_part(request, loaded, options.services)
     if not options.is_quiet:
+        show_daily_notes(session, loaded.notes, loaded.switched_off)
+        show_unknown_profiles(session, request.profiles, loaded.profiles)
         _write(session, options, _text(session, loaded, options))
     return 0
 
@@ -83,6 +97,8 @@ def _check_flags(options: ConfigOptions) -> None:
             f"{options.listings[0]} needs the values of variables: it does not go "
             "with --no-interpolate"
         )
+    if options.listings and options.as_json:
+        raise InputError(f"{options.listings[0]} prints lines: it does not go with --format json")
 
 
 def _write(session: Session, options: ConfigOptions, text: str) -> None:

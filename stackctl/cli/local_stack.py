@@ -8,6 +8,7 @@ alone.
 from collections.abc import Sequence
 from functools import cached_property
 
+from stackctl.cli.compose_reading import show_daily_notes, show_unknown_profiles
 from stackctl.cli.session import Session
 from stackctl.compose.contents import Purpose
 from stackctl.compose.request import LoadRequest
@@ -69,11 +70,8 @@ class LocalStack:
             purpose=purpose,
             with_dependencies=with_dependencies,
         )
-        off = {("services", key) for key in stack.switched_off}
-        for note in stack.notes:
-            # Profiles are switched off on purpose, and these commands are typed all day.
-            if note.place.path not in off:
-                self._session.terminal.note(f"note: {note}")
+        show_daily_notes(self._session, stack.notes, stack.switched_off)
+        show_unknown_profiles(self._session, self.request.profiles, stack.profiles)
         return stack
 
     def containers(self) -> tuple[Container, ...]:

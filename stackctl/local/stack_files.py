@@ -31,6 +31,7 @@ class Stack(NamedTuple):
     document: Document
     notes: tuple[Note, ...] = ()
     switched_off: tuple[str, ...] = ()
+    profiles: frozenset[str] = frozenset()  # all that some service names
 
     @property
     def name(self) -> str:
@@ -84,7 +85,7 @@ def load_stack(
         tuple(str(file.path.resolve()) for file in sources.files if file.path is not None),
         tuple(str(Path(path).resolve()) for path in request.env_files),
     )
-    return Stack(origin, document, loaded.notes, loaded.switched_off)
+    return Stack(origin, document, loaded.notes, loaded.switched_off, loaded.profiles)
 
 
 def stack_name_of(request: LoadRequest) -> str:

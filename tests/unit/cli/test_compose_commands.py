@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from stackctl.cli.render.verdicts import VerdictRow, render_verdicts
 from tests.command_line import Run
@@ -149,6 +150,43 @@ def test_a_hash_is_printed_for_one_service_or_for_all(run: Run) -> None:
 def test_flags_that_cannot_be_followed_are_refused(run: Run, words: str) -> None:
     done = run("config", *words.split())
     assert (done.code, done.out) == (2, "")
+
+
+def test_a_list_of_lines_is_no_json(run: Run) -> None:
+    done = run("config", "--services", "--format", "json")
+    assert (done.code, done.out) == (2, "")
+    assert "--services prints lines" in done.err
+
+
+def test_config_says_nothing_of_profiles_that_are_off(run: Run, folder: Path) -> None:
+    (folder / "compose.yaml").write_text(
+        "services: {a: {image: x, deploy: {}}, b: {image: x, profiles: [more]}}\n"
+        "secrets: {s: {content: x}}\n"
+    )
+    assert run("config", "-q") == (0, "", "")
+    assert "profile" not in run("config").err
+    note = "note: no service has the profile mor; did you mean more?"
+    assert note in run("config", "--profile", "mor").err
+
+
+@pytest.mark.parametrize("flag", ["--format=yaml", "--no-normalize", "--no-interpolate"])
+def test_config_prints_services_with_what_they_need(run: Run, folder: Path, flag: str) -> None:
+    (folder / "compose.yaml").write_text("""
+services:
+  web: {image: web, depends_on: [db], networks: [front]}
+  db: {image: db, volumes: ["rows:/rows"], networks: [front]}
+  other: {image: other, env_file: gone.env, networks: [back], profiles: [more]}
+networks: {front: , back: }
+volumes: {rows: , cache: }
+""")
+    done = run("config", flag, "web")
+    assert done.code == 0, done.err
+    found = yaml.safe_load(done.out)
+    assert set(found["services"]) == {"web", "db"}
+    assert (set(found["networks"]), set(found["volumes"])) == ({"front"}, {"rows"})
+    assert run("config", "--services", "db").out == "db\n"
+    assert run("config", "web", "nobody").code == 2
+    assert "gone.env" in run("config", "other").err
 
 
 def test_config_tells_every_problem_with_its_place(run: Run, folder: Path) -> None:
