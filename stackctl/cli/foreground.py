@@ -150,7 +150,9 @@ class _Foreground:
         # Those that have just started are followed since their start, because an event says so.
         running = [it for it in containers if it.id in self._running_before]
         self._following.follow(running, LogRange(tail="0"))
-        self._service_of = {it.name: it.service for it in containers}
+        # Also those that have ended: their first lines are older than the note of their start.
+        everything = list_containers(self._engine, self._stack.name)
+        self._service_of = {it.name: it.service for it in everything if not it.is_one_off}
         with _handling(self._interrupt):
             self._follow(containers)
         return INTERRUPTED if self._interrupts else self._exit_code
