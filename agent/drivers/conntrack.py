@@ -3,6 +3,11 @@
 Over netlink, because the `conntrack` program need not be installed. Works in the namespace of the
 calling thread. A kernel that does not tell its connections costs comfort, not correctness: they
 then end when they time out, so that is logged and is no failure.
+
+A TCP connection that is over is left alone: a client that takes its port again opens it anew, by
+the rules of then. Forgetting it would not be idle only, but wrong: the kernel gives the new
+connection the identity of the one it replaces (same addresses, often the same memory), so that one
+that is opened between reading and forgetting would be cut in place of the old one.
 """
 
 import logging
@@ -25,6 +30,7 @@ _NETFILTER_HEADER = struct.pack("!BBH", socket.AF_INET, 0, 0)
 _TUPLE_ORIGINAL = 1
 _TUPLE_REPLY = 2
 _STATUS = 3
+_PROTOCOL_STATE = 4
 _MARK = 8
 _ID = 12
 _ZONE = 18
@@ -35,10 +41,13 @@ _IP_SOURCE = 1
 _IP_DESTINATION = 2
 _PROTOCOL_NUMBER = 1
 _PROTOCOL_DESTINATION_PORT = 3
+_TCP = 1
+_TCP_STATE = 1
 
 _SEEN_REPLY = 1 << 1
 _DESTINATION_TRANSLATED = 1 << 5
 _PROTOCOLS = {6: "tcp", 17: "udp", 132: "sctp"}
+_TIME_WAIT, _CLOSE = 7, 8
 
 # An unanswered connection to a living backend may simply be a millisecond old.
 _SECOND_LOOK_SECONDS = 0.05
@@ -58,9 +67,14 @@ def forget_stale(choose: Choice, stack: ExitStack, *, mark: int = 0) -> None:
         if _count(netfilter) == 0:
             return
         stale = choose(_read_translated(netfilter, mark))
-        if any(not connection.answered for connection in stale):
+        begun = {connection.handle for connection in stale if not connection.answered}
+        if begun:
             time.sleep(_SECOND_LOOK_SECONDS)
-            stale = choose(_read_translated(netfilter, mark))
+            stale = [
+                connection
+                for connection in choose(_read_translated(netfilter, mark))
+                if connection.answered or connection.handle in begun
+            ]
         _forget(netfilter, stale)
     except OSError as error:
         _log.warning("connections to withdrawn backends were not looked through: %s", error)
@@ -74,7 +88,7 @@ def _count(netfilter: NetlinkSocket) -> int:
 
 
 def _read_translated(netfilter: NetlinkSocket, mark: int) -> list[Connection]:
-    """The IPv4 connections that were sent elsewhere than their clients said."""
+    """The IPv4 connections that were sent elsewhere than their clients said, and are not over."""
     request = _NETFILTER_HEADER
     if mark:
         packed = struct.pack("!I", mark)
@@ -93,9 +107,16 @@ def _forget(netfilter: NetlinkSocket, connections: Sequence[Connection]) -> None
     )
 
 
+def _is_over(protocol_state: bytes) -> bool:
+    """Whether both sides have closed, or one was reset; protocols without states never are."""
+    of_tcp = netlink.attributes(protocol_state).get(_TCP, b"")
+    state = netlink.attributes(of_tcp).get(_TCP_STATE, b"")
+    return int.from_bytes(state, "big") in (_TIME_WAIT, _CLOSE)
+
+
 def _connection(values: dict[int, bytes]) -> Connection | None:
     status = int.from_bytes(values.get(_STATUS, b""), "big")
-    if not status & _DESTINATION_TRANSLATED:
+    if not status & _DESTINATION_TRANSLATED or _is_over(values.get(_PROTOCOL_STATE, b"")):
         return None
     original = netlink.attributes(values[_TUPLE_ORIGINAL])
     reply = netlink.attributes(values[_TUPLE_REPLY])

@@ -7,6 +7,7 @@ COUNT_FILE. Each request has a connection of its own: that is what a load balanc
 
 import asyncio
 import json
+import math
 import sys
 import time
 from pathlib import Path
@@ -38,23 +39,42 @@ class Load:
                 if self.stop_file.exists():
                     return
             address = self.addresses[self.sent % len(self.addresses)]
+            request = Request(address)
             try:
-                answer = await asyncio.wait_for(_ask(address), ANSWER_SECONDS_MAX)
+                answer = await asyncio.wait_for(request.ask(), ANSWER_SECONDS_MAX)
             except (OSError, TimeoutError) as error:
-                self.failures.append(f"{address}: {type(error).__name__}: {error}")
+                self.failures.append(f"{request}: {type(error).__name__}: {error}")
                 continue
             if not answer.startswith(b"HTTP/1.1 200"):
-                self.failures.append(f"{address}: {answer[:60]!r}")
+                self.failures.append(f"{request}: {answer[:60]!r}")
 
 
-async def _ask(address: str) -> bytes:
-    host, _, port = address.rpartition(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
-    try:
-        writer.write(REQUEST)
-        return await reader.read()
-    finally:
-        writer.close()
+class Request:
+    """One request over a connection of its own; as text it says how far it came, and when."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.begun_at = time.time()
+        self.connected_after = math.nan  # seconds
+        self.own_port = 0
+
+    def __str__(self) -> str:
+        return (
+            f"{self.address} from port {self.own_port} at {self.begun_at:.3f}, "
+            f"connected after {self.connected_after:.3f} s"
+        )
+
+    async def ask(self) -> bytes:
+        """The answer, read until the server closes."""
+        host, _, port = self.address.rpartition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        self.connected_after = time.time() - self.begun_at
+        self.own_port = writer.get_extra_info("sockname")[1]
+        try:
+            writer.write(REQUEST)
+            return await reader.read()
+        finally:
+            writer.close()
 
 
 async def _run(load: Load) -> None:
