@@ -11,6 +11,7 @@ from stackctl.errors import InputError
 from stackctl.local.engine.client import Engine
 from stackctl.local.execute import AT_ONCE_MAX
 from stackctl.local.plan import plan_lines
+from stackctl.local.reconcile import PlanOptions
 from stackctl.local.stack_files import Stack
 from stackctl.local.up import Foreseen, Up, UpOptions
 
@@ -49,22 +50,12 @@ def bring_up(
 
     `local` and `stack` are given by who has read them already.
     """
-    plan = flags.options.plan
-    removes_orphans = plan.removes_orphans or session.says_yes("COMPOSE_REMOVE_ORPHANS")
-    ignores_orphans = session.says_yes("COMPOSE_IGNORE_ORPHANS")
-    if removes_orphans and ignores_orphans:
-        raise InputError(
-            "--remove-orphans and COMPOSE_IGNORE_ORPHANS exclude each other", hint="take one"
-        )
+    plan = with_orphans(session, flags.options.plan)
     local = local or LocalStack(session)
     stack = stack or read_for(local, flags)
     options = flags.options._replace(
         at_once_max=parallel_limit(session, flags.options.at_once_max),
-        plan=plan._replace(
-            removes_orphans=removes_orphans,
-            ignores_orphans=ignores_orphans,
-            takes_everything=session.stack_flags.takes_everything,
-        ),
+        plan=plan._replace(takes_everything=session.stack_flags.takes_everything),
     )
     up = Up(local.engine, stack, options, session.environment)
     if flags.is_dry_run:
@@ -77,6 +68,17 @@ def bring_up(
     if flags.waits:
         wait(local.engine, stack, up, timeout_seconds=flags.wait_timeout_seconds)
     return BroughtUp(local, stack, up.services, done)
+
+
+def with_orphans(session: Session, plan: PlanOptions) -> PlanOptions:
+    """What variables say of orphans, too. Raises InputError when that contradicts itself."""
+    removes = plan.removes_orphans or session.says_yes("COMPOSE_REMOVE_ORPHANS")
+    ignores = session.says_yes("COMPOSE_IGNORE_ORPHANS")
+    if removes and ignores:
+        raise InputError(
+            "--remove-orphans and COMPOSE_IGNORE_ORPHANS exclude each other", hint="take one"
+        )
+    return plan._replace(removes_orphans=removes, ignores_orphans=ignores)
 
 
 def read_for(local: LocalStack, flags: UpFlags) -> Stack:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NamedTuple
 
-from stackctl.cli.bringing_up import BroughtUp, UpFlags, bring_up, read_for
+from stackctl.cli.bringing_up import BroughtUp, UpFlags, bring_up, read_for, with_orphans
 from stackctl.cli.local_stack import LocalStack
 from stackctl.cli.main import INTERRUPTED
 from stackctl.cli.render.log_prefixes import Prefixes, PrefixStyle
@@ -64,6 +64,7 @@ def attached_services(stack: Stack, named: Sequence[str], flags: AttachFlags) ->
 
 def run_up(session: Session, flags: UpFlags, attach: AttachFlags, *, is_detached: bool) -> int:
     """`up` as its flags say. Raises InputError when they exclude each other."""
+    with_orphans(session, flags.options.plan)
     shows = {
         "--attach": attach.attached,
         "--attach-dependencies": attach.with_dependencies,

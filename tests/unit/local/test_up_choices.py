@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import msgspec
+import pytest
 
+from stackctl.cli.main import main
 from stackctl.local.image_needs import ImageFlags, ImageNeeds, Pull, quieted
 from stackctl.local.names import container_name, image_of
 from stackctl.local.observed import Container, MountedVolume
@@ -83,3 +85,9 @@ def test_quiet_images_are_told_of_only_when_they_fail(tmp_path: Path) -> None:
     report(Progress("Image redis", Phase.ERROR, "Error"))
     report(Progress("Container shop-web-1", Phase.DONE, "Started"))
     assert told == ["Error", "Started"]
+
+
+def test_orphans_cannot_be_removed_and_ignored(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["up", "--remove-orphans"], ["create", "--remove-orphans"]):
+        assert main(words, {"COMPOSE_IGNORE_ORPHANS": "1"}) == 2
+        assert "COMPOSE_IGNORE_ORPHANS exclude each other" in capsys.readouterr().err
