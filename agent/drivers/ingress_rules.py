@@ -1,5 +1,6 @@
 """The published ports of the node: our table in the node's own namespace, and what it implies."""
 
+import logging
 from collections.abc import Iterable
 from contextlib import ExitStack
 
@@ -7,7 +8,10 @@ from agent.core import nft_rules, stale_connections
 from agent.core.stale_connections import Connection, Offers
 from agent.drivers import conntrack, netns, nft
 from agent.drivers.sweeper import Sweeper
+from stackctl.errors import TemporaryFailure
 from stackctl.model.assignment import AssignmentSet
+
+_log = logging.getLogger(__name__)
 
 
 class IngressRules:
@@ -17,6 +21,7 @@ class IngressRules:
         self._sweeper = sweeper
         self._text = ""
         self._generation = -1
+        self._may_end_soon = True
         self._offers: Offers | None = None
         # What a look through the connections judges by: it runs beside changes of the rules, and
         # takes long enough for backends to join and leave meanwhile.
@@ -38,7 +43,7 @@ class IngressRules:
 
     def remove(self) -> None:
         """No table of ours is left."""
-        nft.apply(nft_rules.render_removal())
+        nft.apply(nft_rules.render_removal() + nft_rules.render_ends_removal())
         self._text = ""
 
     def _sweep(self, stack: ExitStack) -> None:
@@ -55,5 +60,20 @@ class IngressRules:
         # The engine's own changes count here, too: then the text is applied again, for a
         # millisecond, rather than read back and compared.
         if text != self._text or self._generation != nft.generation_here(stack):
+            if text != nft_rules.render_removal():
+                self._let_connections_end_soon(stack)
             self._generation = nft.apply_here(text, stack)
             self._text = text
+
+    def _let_connections_end_soon(self, stack: ExitStack) -> None:
+        """A kernel that cannot do it costs a connection now and then, and no more than that."""
+        if not self._may_end_soon:
+            return
+        try:
+            nft.apply_here(nft_rules.render_ends(), stack)
+        except TemporaryFailure as failure:
+            self._may_end_soon = False
+            _log.warning(
+                "connections that are over stay tracked for as long as the kernel likes: %s",
+                failure.reason,
+            )

@@ -1,4 +1,4 @@
-"""Forgetting tracked connections: the ones that were read, and not what began meanwhile."""
+"""Tracked connections are forgotten in time: those that were read, and not what began meanwhile."""
 
 import contextlib
 import re
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.core import nft_rules
 from agent.core.stale_connections import Connection
 from agent.drivers import conntrack
 from tests import overlay_assignments as given_
@@ -18,6 +19,7 @@ pytestmark = pytest.mark.integration
 
 VIP = "10.77.1.200"
 PORT = 8100
+PUBLISHED = 8080
 OWN_PORT = 40_000
 
 
@@ -28,6 +30,7 @@ def shop() -> Iterator[OverlayCluster]:
         backend = cluster.add_container(1, node=1)
         cluster.add_container(1, node=1, name="shop_client")
         cluster.endpoints = (given_.endpoint(VIP, [backend.backend]),)
+        cluster.ingress = (given_.ingress(PUBLISHED, [backend.backend], target=PORT),)
         cluster.apply()
         with _echo_server(backend.namespace):
             yield cluster
@@ -128,6 +131,45 @@ def _begin(stack: contextlib.ExitStack) -> int:
     with contextlib.suppress(BlockingIOError):
         opened.connect((VIP, PORT))
     return int(opened.getsockname()[1])
+
+
+def test_a_published_connection_is_forgotten_seconds_after_its_end(shop: OverlayCluster) -> None:
+    ask_published_port(shop)
+    remaining = [
+        int(line.split()[4]) for line in tracked(shop.nodes[1].namespace) if "TIME_WAIT" in line
+    ]
+    assert remaining
+    assert max(remaining) <= nft_rules.ENDED_SECONDS
+
+
+def test_a_node_that_cannot_forget_them_soon_serves_all_the_same(
+    shop: OverlayCluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    node = shop.nodes[1].namespace
+    # The table is taken, by a chain of another kind.
+    hook = "type nat hook postrouting priority 0;"
+    node.command("nft", nft_rules.render_ends_removal().replace("\n", "; "))
+    node.command("nft", f"table ip {nft_rules.ENDS_TABLE} {{ chain postrouting {{ {hook} }} ; }}")
+    shop.ingress = (given_.ingress(PUBLISHED + 1, shop.ingress[0].backends, target=PORT),)
+    shop.apply()
+    assert "stay tracked for as long as the kernel likes" in caplog.text
+    ask_published_port(shop, PUBLISHED + 1)
+
+
+def ask_published_port(shop: OverlayCluster, port: int = PUBLISHED) -> None:
+    """One connection from another host, that ends on both sides."""
+
+    def ask() -> bytes:
+        return _exchange(socket.create_connection((shop.nodes[1].address, port), timeout=5))
+
+    assert shop.outside.run(ask) == b"ping"
+
+
+def tracked(namespace: TestNamespace) -> list[str]:
+    """The published connections of a node."""
+    table = namespace.run(Path("/proc/thread-self/net/nf_conntrack").read_text)
+    mark = f"mark={nft_rules.INGRESS_MARK} "
+    return [line for line in table.splitlines() if mark in line]
 
 
 def tracked_ports() -> set[int]:

@@ -37,6 +37,10 @@ def test_ingress_of_several_ports() -> None:
     check_golden("ingress", nft_rules.render_ingress(assigned))
 
 
+def test_published_connections_are_forgotten_soon_after_their_end() -> None:
+    check_golden("ends", nft_rules.render_ends())
+
+
 def test_ingress_without_networks_and_ports() -> None:
     check_golden("ingress-nothing", nft_rules.render_ingress(given_.assignment()))
 
