@@ -3,10 +3,14 @@
 The executor knows nothing about why; `actions` knows how one step is done. When a step fails,
 what needs it is left out, what is under way is finished, and the first failure is raised at the
 end. An interrupt (Ctrl-C) lets what is under way finish, too, so that nothing is left half made.
+
+Threads are not joined: they count what they do. A thread that is starting another may be the one to
+get a signal, and then nothing wakes a join; and a join that is interrupted takes its thread for
+ended (Python 3.11).
 """
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from stackctl.errors import PermanentFailure, StackctlError
@@ -15,6 +19,7 @@ from stackctl.local.plan import Plan, Step
 from stackctl.local.progress import Phase, Progress, Report
 
 AT_ONCE_MAX = 16
+_SIGNAL_LOOK_SECONDS = 0.2
 
 
 class Outcome(NamedTuple):
@@ -41,6 +46,7 @@ class _Execution:
         self._needs = {step.key: set(step.needs) & known for step in plan.steps}
         self._done: set[str] = set()
         self._running = 0
+        self._threads_ended = 0
         self._failures: list[BaseException] = []
         self._warnings: list[str] = []
         self._changed = threading.Condition()
@@ -48,25 +54,35 @@ class _Execution:
 
     def run(self, at_once_max: int) -> Outcome:
         count = min(len(self._waiting), max(at_once_max, 1))
-        threads = [threading.Thread(target=self._work, daemon=True) for _ in range(count)]
-        for thread in threads:
-            thread.start()
         try:
-            for thread in threads:
-                thread.join()
+            for _ in range(count):
+                threading.Thread(target=self._work, daemon=True).start()
+            self._await(lambda: self._threads_ended == count)
         except KeyboardInterrupt:
             with self._changed:
                 self._is_stopping = True
                 self._changed.notify_all()
             self._actions.interrupt()
-            for thread in threads:
-                thread.join()
+            self._await(lambda: not self._running)
             raise
         if self._failures:
             raise self._failures[0]
         return Outcome(frozenset(self._done), tuple(self._warnings))
 
+    def _await(self, is_over: Callable[[], bool]) -> None:
+        with self._changed:
+            while not is_over():
+                self._changed.wait(_SIGNAL_LOOK_SECONDS)
+
     def _work(self) -> None:
+        try:
+            self._do_steps()
+        finally:
+            with self._changed:
+                self._threads_ended += 1
+                self._changed.notify_all()
+
+    def _do_steps(self) -> None:
         while (step := self._next()) is not None:
             failure: BaseException | None = None
             try:

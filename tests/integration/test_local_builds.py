@@ -134,6 +134,17 @@ def test_a_dockerfile_from_elsewhere_is_not_among_the_files_that_are_copied(
     assert sorted(print_files(built, "cd /all; find . ! -type d").split()) == listed
 
 
+@pytest.mark.usefixtures("builder")
+def test_a_file_that_changes_within_a_second_is_sent_again(built: LocalCommandLine) -> None:
+    inline = f"        FROM {BUSYBOX_IMAGE}\n        COPY there /there\n"
+    write_service(built, "", f"      dockerfile_inline: |\n{inline}")
+    for count, text in enumerate(("one", "two")):
+        built.write(text, file="app/there")
+        os.utime(built.folder / "app" / "there", ns=(0, 10**18 + count))
+        built.succeeds("build", "-q")
+        assert print_files(built, "cat /there") == text
+
+
 def test_what_did_not_change_comes_from_the_cache(built: LocalCommandLine, builder: str) -> None:
     write_service(
         built, f"FROM {BUSYBOX_IMAGE}\nCOPY x /x\nRUN cat /x; date +%s%N >/made-{builder}\n"

@@ -64,7 +64,7 @@ def test_the_lectures_stack_answers_balances_and_leaves_nothing(
     assert numbers == list(range(numbers[0], numbers[0] + 20))
 
     second = lecture.succeeds("up", "-d")
-    assert "Container" not in second.err
+    assert {line.split()[-1] for line in second.err.splitlines()} == {"Running"}
     lecture.succeeds("stop", "-t", "1", "web1")
     assert {answer().partition(":")[0] for _ in range(4)} == {"web2"}
 

@@ -30,7 +30,6 @@ _GO_TYPES = {
     stat.S_IFCHR: 1 << 26 | 1 << 21,
 }
 _GO_BITS = {stat.S_ISUID: 1 << 23, stat.S_ISGID: 1 << 22, stat.S_ISVTX: 1 << 20}
-_NANOSECONDS = 10**9
 
 
 class _Item(NamedTuple):
@@ -103,7 +102,7 @@ def _of_entry(entry: Entry) -> _Item | None:
         1: entry.name,
         2: mode,
         5: found.st_size if is_file else 0,
-        6: int(found.st_mtime) * _NANOSECONDS,
+        6: found.st_mtime_ns,  # with the size, what tells BuildKit that a file has changed
         7: link,
         8: os.major(found.st_rdev) if is_device else 0,
         9: os.minor(found.st_rdev) if is_device else 0,
