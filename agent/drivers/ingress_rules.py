@@ -60,7 +60,9 @@ class IngressRules:
         # The engine's own changes count here, too: then the text is applied again, for a
         # millisecond, rather than read back and compared.
         if text != self._text or self._generation != nft.generation_here(stack):
-            if text != nft_rules.render_removal():
+            if text == nft_rules.render_removal():
+                nft.apply_here(nft_rules.render_ends_removal(), stack)
+            else:
                 self._let_connections_end_soon(stack)
             self._generation = nft.apply_here(text, stack)
             self._text = text

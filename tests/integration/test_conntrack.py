@@ -156,6 +156,13 @@ def test_a_node_that_cannot_forget_them_soon_serves_all_the_same(
     ask_published_port(shop, PUBLISHED + 1)
 
 
+def test_a_node_without_networks_has_no_table_for_it(shop: OverlayCluster) -> None:
+    node = shop.nodes[1]
+    assert nft_rules.ENDS_TABLE in node.namespace.command("nft", "list", "tables")
+    node.namespace.run(lambda: node.network.apply(given_.assignment(index=100), {}))
+    assert nft_rules.ENDS_TABLE not in node.namespace.command("nft", "list", "tables")
+
+
 def ask_published_port(shop: OverlayCluster, port: int = PUBLISHED) -> None:
     """One connection from another host, that ends on both sides."""
 
