@@ -3,16 +3,17 @@
 import os
 import socket
 import threading
+from pathlib import Path
 
 import pytest
 
-from agent.drivers.open_connections import await_taken_up, waiting_count
+from agent.drivers.open_connections import await_taken_up, is_listening, waiting_count
 from tests.eventually import eventually
 
 
 @pytest.fixture
 def listener() -> socket.socket:
-    return socket.create_server(("127.0.0.1", 0), backlog=8)
+    return socket.create_server(("", 0), backlog=8)
 
 
 def _waiting_here() -> int:
@@ -49,6 +50,24 @@ def test_the_wait_ends_when_the_connection_is_taken_up(listener: socket.socket) 
         with accepted:
             waiting.join(timeout=5)
             assert ended.is_set()
+
+
+@pytest.mark.parametrize(
+    ("table", "line", "is_open"),
+    [
+        ("tcp", "0: 00000000:0050 00000000:0000 0A 00000000:00000000", True),
+        ("tcp", "0: 0A01400A:0050 00000000:0000 0A 00000000:00000000", True),
+        ("tcp", "0: 0B00007F:A1B2 00000000:0000 0A 00000000:00000000", False),  # the engine's DNS
+        ("tcp", "0: 0A01400A:0050 0C01400A:9C40 01 00000000:00000000", False),
+        ("tcp6", f"0: {'0' * 32}:0050 {'0' * 32}:0000 0A 00000000:00000000", True),
+    ],
+)
+def test_who_listens_for_others_has_connections_to_wait_for(
+    tmp_path: Path, table: str, line: str, *, is_open: bool
+) -> None:
+    (tmp_path / "7" / "net").mkdir(parents=True)
+    (tmp_path / "7" / "net" / table).write_text(f"  sl  local_address …\n   {line} …\n")
+    assert is_listening(7, processes=tmp_path) == is_open
 
 
 def test_a_process_that_is_gone_has_nobody_waiting() -> None:
