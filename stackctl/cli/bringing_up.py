@@ -1,6 +1,5 @@
 """What `up` and `create` do: read the files, show the plan or carry it out, and wait or attach."""
 
-import threading
 from typing import NamedTuple
 
 from stackctl.cli.local_stack import LocalStack
@@ -11,6 +10,7 @@ from stackctl.errors import InputError
 from stackctl.local.engine.client import Engine
 from stackctl.local.execute import AT_ONCE_MAX
 from stackctl.local.plan import plan_lines
+from stackctl.local.progress import Report, silent
 from stackctl.local.reconcile import PlanOptions
 from stackctl.local.stack_files import Stack
 from stackctl.local.up import Foreseen, Up, UpOptions
@@ -63,10 +63,11 @@ def bring_up(
         return BroughtUp(local, stack, up.services, None)
     with StepProgress(session.terminal, progress_mode(session, flags.progress), title=title) as it:
         done = up.carry_out(it.report)
-    for warning in done.plan.warnings:
-        session.terminal.note(f"warning: {warning}")
-    if flags.waits:
-        wait(local.engine, stack, up, timeout_seconds=flags.wait_timeout_seconds)
+        for warning in done.plan.warnings:
+            it.warn(warning)
+        if flags.waits:
+            seconds = flags.wait_timeout_seconds
+            wait(local.engine, stack, up, timeout_seconds=seconds, report=it.report)
     return BroughtUp(local, stack, up.services, done)
 
 
@@ -87,7 +88,9 @@ def read_for(local: LocalStack, flags: UpFlags) -> Stack:
     return local.read(flags.services, with_dependencies=with_dependencies)
 
 
-def wait(engine: Engine, stack: Stack, up: Up, *, timeout_seconds: float | None) -> None:
+def wait(
+    engine: Engine, stack: Stack, up: Up, *, timeout_seconds: float | None, report: Report = silent
+) -> None:
     """Until all services run and are healthy; what others wait for to complete may have ended.
 
     Raises StepFailed.
@@ -108,14 +111,18 @@ def wait(engine: Engine, stack: Stack, up: Up, *, timeout_seconds: float | None)
         tuple(it.name for it in found),
         may_end=frozenset(it.name for it in found if it.service in awaited),
         timeout_seconds=timeout_seconds,
-        interrupted=threading.Event(),
+        report=report,
     )
 
 
 def progress_mode(session: Session, given: ProgressMode | None) -> ProgressMode:
-    """How steps are shown. Raises InputError for a wrong variable."""
-    if given is not None:
-        return given
+    """How steps, and errors, are shown. Raises InputError for a wrong variable."""
+    mode = given or _mode_of_environment(session)
+    session.tells_in_json = mode is ProgressMode.JSON
+    return mode
+
+
+def _mode_of_environment(session: Session) -> ProgressMode:
     word = session.environment.get("COMPOSE_PROGRESS") or ProgressMode.AUTO.value
     try:
         return ProgressMode(word)

@@ -66,7 +66,8 @@ def build(
 ) -> int:
     """Build the images of services that have `build:`."""
     session, local = options.session_of(context), shared.local_stack_of(context)
-    quiet = quiet or progress_mode(session, progress) is ProgressMode.QUIET
+    mode = progress_mode(session, progress)
+    quiet = quiet or mode is ProgressMode.QUIET
     flags = BuildFlags(
         arguments=parse_arguments(build_argument or ()),
         memory_bytes=parse_memory(memory),
@@ -75,7 +76,13 @@ def build(
         is_quiet=quiet,
     )
     code = images_making.build_images(
-        session, local, services or (), flags, pushes=push, with_dependencies=with_dependencies
+        session,
+        local,
+        services or (),
+        flags,
+        pushes=push,
+        with_dependencies=with_dependencies,
+        progress=mode,
     )
     if push_to_cluster and code == 0:
         from stackctl.cli import cluster_builds  # nothing else needs the cluster's side

@@ -1,6 +1,5 @@
 """What `start`, `restart`, `kill`, `pause` and `unpause` do to containers that are there."""
 
-import threading
 from typing import NamedTuple
 
 from stackctl.cli.bringing_up import progress_mode
@@ -34,13 +33,15 @@ def start(session: Session, flags: EndFlags, waiting: StartFlags) -> int:
     run_plan(session, there, _with_hooks(plan_start(there.containers), there), flags, title="start")
     if waiting.waits and not flags.is_dry_run:
         names = tuple(it.name for it in there.containers)
-        wait_until_up(
-            there.local.engine,
-            names,
-            may_end=frozenset(),
-            timeout_seconds=waiting.wait_timeout_seconds,
-            interrupted=threading.Event(),
-        )
+        mode = progress_mode(session, flags.progress)
+        with StepProgress(session.terminal, mode, title="start") as progress:
+            wait_until_up(
+                there.local.engine,
+                names,
+                may_end=frozenset(),
+                timeout_seconds=waiting.wait_timeout_seconds,
+                report=progress.report,
+            )
     return 0
 
 

@@ -39,6 +39,18 @@ WorkingDirectory = Annotated[
     str,
     typer.Option("--workdir", "-w", metavar="FOLDER", help="Start there.", show_default=False),
 ]
+Interactive = Annotated[
+    bool, typer.Option("--interactive/--no-interactive", "-i", help="Pass the input on.")
+]
+Tty = Annotated[
+    bool,
+    typer.Option(
+        "--tty",
+        "-t",
+        help="Give it a terminal, if this is one: it gets one anyway.",
+        show_default=False,
+    ),
+]
 NoTty = Annotated[
     bool,
     typer.Option("--no-TTY", "-T", help="Give it no terminal.  [default: one, if this is one]"),

@@ -19,7 +19,7 @@ from stackctl.local.actions import Actions
 from stackctl.local.down import Remains, images_to_remove, plan_down, plan_removal, plan_stop
 from stackctl.local.execute import execute
 from stackctl.local.observed import Container
-from stackctl.local.observing import list_networks_of, list_volumes_of
+from stackctl.local.observing import find_images, list_networks_of, list_volumes_of
 from stackctl.local.plan import Plan, plan_lines
 from stackctl.local.stack_files import Stack, load_stack
 
@@ -82,7 +82,8 @@ def down(session: Session, flags: EndFlags) -> int:
     if flags.rmi:
         document = there.stack.document if there.stack else None
         images = images_to_remove(flags.rmi, stack_name, containers, document)
-        remains = remains._replace(images=images)
+        there_are = find_images(engine, images)
+        remains = remains._replace(images=tuple(it for it in images if it in there_are))
     plan = plan_down(
         remains,
         timeout_seconds=flags.timeout_seconds,

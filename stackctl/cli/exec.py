@@ -26,6 +26,8 @@ def exec_(
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Leave it running.")] = False,
     environment: shared.Environment = None,
     index: shared.Index = 0,
+    interactive: shared.Interactive = True,
+    tty: shared.Tty = True,
     no_tty: shared.NoTty = False,
     privileged: Annotated[
         bool, typer.Option("--privileged", help="Give it all rights of the machine's root.")
@@ -40,7 +42,13 @@ def exec_(
     stdin = shared.stdin_descriptor()
     wanted = exec_session.ExecOptions(
         command,
-        tty=not no_tty and not detach and is_terminal(stdin) and session.terminal.has_terminal,
+        tty=tty
+        and interactive
+        and not no_tty
+        and not detach
+        and is_terminal(stdin)
+        and session.terminal.has_terminal,
+        is_interactive=interactive,
         environment=exec_session.environment_words(environment or (), session.environment),
         user=user,
         working_directory=working_directory,

@@ -20,7 +20,8 @@ from stackctl.cli.session import Session
 from stackctl.cli.stack_logs import ended_text
 from stackctl.cli.up_flags import refuse_both, refuse_detached
 from stackctl.cli.watch_loop import Watch
-from stackctl.errors import StackctlError, UnknownName
+from stackctl.compose.contents import with_dependencies
+from stackctl.errors import InputError, StackctlError, UnknownName
 from stackctl.local.actions import Actions
 from stackctl.local.down import plan_stop
 from stackctl.local.engine.client import Engine
@@ -90,6 +91,7 @@ def up_in_foreground(session: Session, flags: UpFlags, attach: AttachFlags) -> i
     local = LocalStack(session)
     stack = read_for(local, flags)
     shown = attached_services(stack, flags.services, attach)
+    _check_exit_code_from(stack, flags, attach.exit_code_from)
     watch = _watch_of(session, local, stack, flags) if attach.watches else None
     following = Following(
         local.engine, stack.name, is_chosen=lambda service, _: service in stack.services
@@ -111,6 +113,20 @@ def up_in_foreground(session: Session, flags: UpFlags, attach: AttachFlags) -> i
         return foreground.run() if watch is None else foreground.run_with(watch)
     finally:
         following.close()
+
+
+def _check_exit_code_from(stack: Stack, flags: UpFlags, service: str) -> None:
+    """A service that does not run has no exit code, and ours would say that all is well."""
+    if not service or not flags.services:
+        return
+    started = flags.services
+    if flags.options.plan.with_dependencies:
+        started = with_dependencies(stack.document, started)
+    if service not in started:
+        raise InputError(
+            f"--exit-code-from {service}: this service is not among those that are started",
+            hint=f"name it, too: stackctl up … {service}",
+        )
 
 
 class _Foreground:

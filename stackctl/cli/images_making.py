@@ -85,6 +85,7 @@ def build_images(
     *,
     pushes: bool,
     with_dependencies: bool,
+    progress: ProgressMode = ProgressMode.PLAIN,
 ) -> int:
     """Build one image after the other: a later one may begin with an earlier one.
 
@@ -100,26 +101,36 @@ def build_images(
     refusals = [it for wanted in builds for it in choose_builder(wanted, flags, offer).refusals]
     if refusals:
         raise ComposeProblems(refusals)
-    for wanted in builds:
-        _build(session, local, wanted, flags, has_company=len(builds) > 1)
+    mode = ProgressMode.JSON if progress is ProgressMode.JSON else ProgressMode.PLAIN
+    if flags.is_quiet:
+        mode = ProgressMode.QUIET
+    with StepProgress(session.terminal, mode, title="build") as shown:
+        for wanted in builds:
+            _build(session, local, wanted, flags, shown.report, has_company=len(builds) > 1)
     if pushes:
         pushed = [service for service in services if service.build is not None]
-        return _push(session, local, stack, pushed, TransferFlags(is_quiet=flags.is_quiet))
+        transfer = TransferFlags(is_quiet=flags.is_quiet, progress=progress)
+        return _push(session, local, stack, pushed, transfer)
     return 0
 
 
 def _build(
-    session: Session, local: LocalStack, wanted: ImageBuild, flags: BuildFlags, *, has_company: bool
+    session: Session,
+    local: LocalStack,
+    wanted: ImageBuild,
+    flags: BuildFlags,
+    report: Report,
+    *,
+    has_company: bool,
 ) -> None:
+    resource = f"Image {wanted.image}"
     prefix = f"{wanted.service_key} | " if has_company else ""
 
     def show(line: str) -> None:
-        if not flags.is_quiet:
-            session.terminal.note(f"{prefix}{line}")
+        report(Progress(resource, Phase.WORKING, "Building", output=f"{prefix}{line}"))
 
     build_image(local.engine, wanted, flags, environment=session.environment, on_line=show)
-    if not flags.is_quiet:
-        session.terminal.note(f" Image {wanted.image}  Built")
+    report(Progress(resource, Phase.DONE, "Built"))
 
 
 def pull_images(session: Session, local: LocalStack, flags: TransferFlags) -> int:

@@ -13,7 +13,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from stackctl.cli import fast_path
-from stackctl.cli.render.errors import PROGRAM, render_error
+from stackctl.cli.render.errors import PROGRAM, render_error, render_json_error
 from stackctl.cli.render.terminal import Terminal
 from stackctl.cli.session import Session
 from stackctl.errors import StackctlError
@@ -67,7 +67,8 @@ def main(
     except StackctlError as error:
         if session.is_debugging:
             raise
-        terminal.note(render_error(error))
+        render = render_json_error if session.tells_in_json else render_error
+        terminal.note(render(error))
         return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED

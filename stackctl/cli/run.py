@@ -43,9 +43,6 @@ Entrypoint = Annotated[
         "--entrypoint", metavar="COMMAND", help="Instead of the image's.", show_default=False
     ),
 ]
-Interactive = Annotated[
-    bool, typer.Option("--interactive/--no-interactive", "-i", help="Pass the input on.")
-]
 Labels = Annotated[
     Words, typer.Option("--label", "-l", metavar="NAME[=VALUE]", help="Add a label.")
 ]
@@ -91,10 +88,11 @@ def run(
     entrypoint: Entrypoint = None,
     environment: shared.Environment = None,
     env_from_file: EnvFiles = None,
-    interactive: Interactive = True,
+    interactive: shared.Interactive = True,
     label: Labels = None,
     name: Name = "",
     no_deps: NoDeps = False,
+    tty: shared.Tty = True,
     no_tty: shared.NoTty = False,
     publish: Publish = None,
     pull: Pull = PullFlag.POLICY,
@@ -127,7 +125,7 @@ def run(
         user=user,
         volumes=volume or (),
         working_directory=working_directory,
-        tty=not no_tty and not detach and interactive and has_terminal,
+        tty=tty and not no_tty and not detach and interactive and has_terminal,
         is_interactive=interactive,
         is_detached=detach,
         is_removed=remove,

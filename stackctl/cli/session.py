@@ -44,6 +44,7 @@ class Session:
         self.choice = contexts.Choice()
         self.stack_flags = StackFlags()
         self.is_debugging = False
+        self.tells_in_json = False  # progress is told in JSON, and so is what goes wrong
 
     def says_yes(self, variable: str) -> bool:
         """Whether a variable of the environment is set to a word for yes."""

@@ -108,6 +108,8 @@ def _has_index(container: Container, index: int) -> bool:
 
 def _range(flags: LogFlags) -> LogRange:
     now = time.time()
+    if flags.tail == "-1":  # as docker takes it
+        flags = flags._replace(tail="all")
     if flags.tail != "all" and not (flags.tail.isascii() and flags.tail.isdigit()):
         raise InputError(f"--tail {flags.tail}: neither a number of lines nor all")
     since, until = (

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from stackctl.errors import PermanentFailure, StackctlError
 from stackctl.local.actions import Actions, Skipped
+from stackctl.local.failures import Interrupted
 from stackctl.local.plan import Plan, Step
 from stackctl.local.progress import Phase, Progress, Report
 
@@ -113,6 +114,9 @@ class _Execution:
             self._say(step, Phase.WORKING, step.shows[0])
         try:
             self._actions.do(step)
+        except Interrupted:
+            self._say(step, Phase.WARNING, "Interrupted")
+            raise
         except Skipped as skipped:
             self._say(step, Phase.WARNING, "Skipped", skipped.reason)
             with self._changed:

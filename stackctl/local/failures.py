@@ -36,3 +36,7 @@ class StepFailed(StackctlError):
 
     def __init__(self, message: str, *, hint: str | None = None, details: str = "") -> None:
         super().__init__(f"{message}\n{details.rstrip()}" if details else message, hint=hint)
+
+
+class Interrupted(Exception):  # no error: somebody asked for it
+    """What was waited for has not come when the waiting was interrupted."""

@@ -69,6 +69,7 @@ class Situation(NamedTuple):
     observed: Observed
     api_version: tuple[int, int]
     engine_socket: str = ""
+    switched_off: tuple[str, ...] = ()  # services of the files whose profiles are off
 
 
 def plan_up(situation: Situation, options: PlanOptions) -> Plan:
@@ -112,6 +113,7 @@ class _Planner:
         self._document = situation.document
         self._stack_name = situation.origin.stack_name
         self._observed = situation.observed
+        self._switched_off = frozenset(situation.switched_off)
         self._services = chosen_services(self._document, options)
         self._resources = ResourceSteps()
         self._steps: list[Step] = []
@@ -415,7 +417,7 @@ class _Planner:
         return all(it.state == "exited" and it.exit_code == 0 for it in found)
 
     def _orphans(self) -> tuple[Container, ...]:
-        known = {service.key for service in self._document.services}
+        known = {service.key for service in self._document.services} | self._switched_off
         return tuple(
             it for it in self._observed.containers if it.service not in known and not it.is_one_off
         )

@@ -86,6 +86,7 @@ class Run:
             observed,
             self._engine.api_version,
             self._engine.endpoint.path,
+            self._stack.switched_off,
         )
         actions = Actions(self._engine)
         execute(self._without_own(plan_up(situation, self._plan_options)), actions, report)

@@ -109,5 +109,6 @@ class Up:
             observed,
             self._engine.api_version,
             self._engine.endpoint.path,
+            self._stack.switched_off,
         )
         return plan_up(situation, self._options.plan)

@@ -6,16 +6,19 @@ from typing import Any
 
 from stackctl.compose.parts.relations import Condition
 from stackctl.local.engine.client import Engine
-from stackctl.local.failures import EngineRefusal, StepFailed
+from stackctl.local.failures import EngineRefusal, Interrupted, StepFailed
 from stackctl.local.observing import inspect, last_lines
 from stackctl.local.plan import Await
+from stackctl.local.progress import Phase, Progress, Report
 
 _PERIODS_SECONDS = (0.05, 0.1, 0.2)  # then each half second
 _PERIOD_SECONDS = 0.5
 
 
 def wait_for(engine: Engine, action: Await, interrupted: threading.Event) -> None:
-    """Until the condition holds for all containers. Raises StepFailed when it cannot any more."""
+    """Until the condition holds for all containers. Raises StepFailed when it cannot any more, and
+    Interrupted.
+    """
     for name in action.containers:
         try:
             _until(engine, name, action.condition, interrupted)
@@ -30,21 +33,30 @@ def wait_until_up(
     *,
     may_end: frozenset[str],
     timeout_seconds: float | None,
-    interrupted: threading.Event,
+    report: Report,
 ) -> None:
     """Until each container runs, and is healthy where it has a check; those in `may_end` may have
     ended with 0. Raises StepFailed.
     """
     deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
     for name in names:
-        _until(
-            engine,
-            name,
-            Condition.COMPLETED if name in may_end else Condition.STARTED,
-            interrupted,
-            deadline=deadline,
-            is_health_wanted=True,
-        )
+        report(Progress(f"Container {name}", Phase.WORKING, "Waiting"))
+    for name in names:
+        condition = Condition.COMPLETED if name in may_end else Condition.STARTED
+        try:
+            _until(
+                engine,
+                name,
+                condition,
+                threading.Event(),
+                deadline=deadline,
+                is_health_wanted=True,
+            )
+        except StepFailed as failure:
+            report(Progress(f"Container {name}", Phase.ERROR, "Error", failure.message))
+            raise
+        text = "Exited" if condition is Condition.COMPLETED else "Healthy"
+        report(Progress(f"Container {name}", Phase.DONE, text))
 
 
 def _until(
@@ -74,7 +86,7 @@ def _until(
                 details=last_lines(engine, name),
             )
         if interrupted.wait(next(periods, _PERIOD_SECONDS)):
-            return
+            raise Interrupted
 
 
 def _hint(name: str, complaint: str) -> str | None:

@@ -83,8 +83,22 @@ class StepProgress:
                 self._known[progress.id] = progress
             elif self._mode is ProgressMode.PLAIN and not progress.parent:
                 self._terminal.note(progress.output or plain_line(self._without_repeats(progress)))
+            elif self._mode is ProgressMode.QUIET and progress.phase is Phase.ERROR:
+                if self._has_failed:  # the first is what the command ends with
+                    self._terminal.note(plain_line(progress))
+                self._has_failed = True
             elif self._mode is ProgressMode.JSON:
                 self._terminal.note(json_line(progress))
+
+    def warn(self, text: str) -> None:
+        """Something to look at that belongs to no step."""
+        with self._lock:
+            if self._mode is ProgressMode.JSON:
+                self._terminal.note(json.dumps({"warning": True, "message": text}))
+            elif self._mode is ProgressMode.TTY:
+                self._said.append(f"warning: {text}")
+            else:
+                self._terminal.note(f"warning: {text}")
 
     def _without_repeats(self, progress: Progress) -> Progress:
         """The first failure is what the command ends with: there it is said, with its hint."""
