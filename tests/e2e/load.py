@@ -35,7 +35,10 @@ class Load:
         while time.monotonic() < self.ends_at:
             self.sent += 1
             if self.sent % COUNT_EVERY == 0:
-                self.count_file.write_text(str(self.sent))
+                # Whoever reads it meanwhile sees the former count, and no empty file.
+                fresh = self.count_file.with_suffix(".fresh")
+                fresh.write_text(str(self.sent))
+                fresh.replace(self.count_file)
                 if self.stop_file.exists():
                     return
             address = self.addresses[self.sent % len(self.addresses)]
